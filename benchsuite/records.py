@@ -1,0 +1,221 @@
+"""Records: what one cell gave. Schema version 1, documented in `docs/reference.md`.
+
+A record is a folder `<slug>-<8 hex of the key>/` with `record.json` and, where the cell is done,
+`outcomes.parquet`: ids and numbers only, no text of a dataset.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from benchsuite.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+RECORD_FILE = "record.json"
+OUTCOMES_FILE = "outcomes.parquet"
+
+Status = Literal["done", "failed", "not_applicable", "unavailable"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Result(_Part):
+    """One row: a metric of a split (and subset) under a prompt and a way of scoring.
+
+    Values are fractions, correlations in [-1, 1]; low and high bound the 95% interval.
+    """
+
+    split: str
+    subset: str
+    prompt: str
+    metric: str
+    score: str
+    norm: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    clusters: int
+    undefined_reason: str | None = None
+
+
+class Headline(_Part):
+    """The row a leaderboard shows: mean over the evaluation splits and the prompts."""
+
+    split: str
+    metric: str
+    score: str
+    norm: str
+    value: float | None
+    spread: float | None
+    low: float | None
+    high: float | None
+    n: int
+    undefined_reason: str | None = None
+
+
+class Record(_Part):
+    """What one cell gave: settings, results, cost, provenance."""
+
+    schema_version: int = SCHEMA_VERSION
+    cell: dict[str, Any]
+    status: Status
+    reason: str | None = None
+    results: list[Result] = Field(default_factory=list)
+    headline: Headline | None = None
+    baselines: dict[str, float | None] = Field(default_factory=dict)
+    counts: dict[str, float] = Field(default_factory=dict)
+    labels_used: int = 0
+    seen_in_pretraining: list[str] = Field(default_factory=list)
+    cost: dict[str, Any] = Field(default_factory=dict)
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Hash of everything the numbers depend on."""
+        return str(self.cell["key"])
+
+    @property
+    def name(self) -> str:
+        """`model/regime/task` with the seed, for people."""
+        seed = self.cell.get("seed")
+        tail = "" if seed is None else f" seed {seed}"
+        return f"{self.cell['model']} {self.cell['regime']} {self.cell['task']}{tail}"
+
+
+# From an older schema version to the next one; `read` applies them in turn.
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+
+def slug(text: str) -> str:
+    """Text as part of a file name: lower-case letters, digits, `-`; at most 60 characters."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "x"
+
+
+def folder_name(cell: dict[str, Any]) -> str:
+    """Name of a record's folder in a store; unchecked names never become paths."""
+    name = slug(f"{cell['task']} {cell['model']} {cell['regime']}")
+    return f"{name}-{cell['key'][:8]}"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: temporary file, fsync, rename."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def to_json(record: Record) -> str:
+    """The record as stable, readable JSON; refuses numbers JSON does not have."""
+    return json.dumps(record.model_dump(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write(store: Path, record: Record, outcomes: pd.DataFrame | None) -> Path:
+    """Store a record; an earlier one of the same key is replaced only by a whole new one.
+
+    The outcomes are written first and the record names their hash, so that a reader notices a
+    pair that was torn by a crash between the two.
+    """
+    folder = store / folder_name(record.cell)
+    folder.mkdir(parents=True, exist_ok=True)
+    if outcomes is not None:
+        buffer = io.BytesIO()
+        outcomes.to_parquet(buffer, index=False, compression="zstd")
+        content = buffer.getvalue()
+        record.provenance["outcomes_sha256"] = hashlib.sha256(content).hexdigest()
+        write_atomically(folder / OUTCOMES_FILE, content)
+    write_atomically(folder / RECORD_FILE, to_json(record).encode("utf-8"))
+    if outcomes is None:
+        (folder / OUTCOMES_FILE).unlink(missing_ok=True)
+    return folder
+
+
+def read(folder: Path) -> Record:
+    """Read a record, migrating older schema versions.
+
+    Raises InputError, one line that names the file, when it is not a readable record.
+    """
+    path = folder / RECORD_FILE
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such record") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable as a record ({error})") from None
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    while isinstance(version, int) and version in MIGRATIONS:
+        raw = MIGRATIONS[version](raw)
+        version = raw["schema_version"]
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: schema version {version}, but this benchsuite reads {SCHEMA_VERSION}; "
+            "rerun the cell or use a matching benchsuite"
+        )
+    try:
+        record = Record.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path}: {where}: {first['msg']}") from None
+    if not all(isinstance(record.cell.get(name), str) for name in ("model", "regime", "task", "key")):
+        raise InputError(f"{path}: cell lacks its model, regime, task or key")
+    return record
+
+
+def read_outcomes(folder: Path, record: Record | None = None) -> pd.DataFrame:
+    """Outcomes of a record, one row an example and prompt.
+
+    Raises InputError when the file is missing, truncated or not the one the record names.
+    """
+    import pandas as pd
+
+    path = folder / OUTCOMES_FILE
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    record = record or read(folder)
+    if hashlib.sha256(content).hexdigest() != record.provenance.get("outcomes_sha256"):
+        raise InputError(f"{path}: truncated or not the file its record names; rerun with --force")
+    return pd.read_parquet(io.BytesIO(content))
+
+
+def store_folders(store: Path) -> list[Path]:
+    """Folders of a store that hold a record, sorted by name."""
+    if not store.is_dir():
+        return []
+    return sorted(path.parent for path in store.glob(f"*/{RECORD_FILE}"))
+
+
+def read_store(store: Path) -> list[Record]:
+    """All records of a store, sorted by folder name."""
+    return [read(folder) for folder in store_folders(store)]
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or None where it is not a finite number."""
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -1,0 +1,81 @@
+"""What a regime is: how a model is brought to a task. One file a regime beside this one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from benchsuite.tasks.example import Example, Prediction
+
+if TYPE_CHECKING:
+    from benchsuite.cells import Cell
+    from benchsuite.models.registry import Model
+    from benchsuite.tasks.task import SplitData, Task
+
+
+class Options(BaseModel):
+    """Options of a regime (`name:key=value+key=value`); unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(slots=True)
+class Variant:
+    """Predictions under one prompt and one way of scoring: a result row each.
+
+    prompt: the prompt's name, "" where a regime has none. score: the scoring path
+    (`sum`, `cloze`, `rating`, `generate`, `entity`, `threshold`, `head`). norm: none, token, byte.
+    predictions: one an example, in the order given.
+    counts: additive facts to be recorded (`truncated`, `candidates_gold_covered`, ...).
+    """
+
+    prompt: str
+    score: str
+    norm: str
+    predictions: list[Prediction]
+    counts: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+class Predictor(Protocol):
+    """A model ready to answer."""
+
+    def predict(self, examples: list[Example]) -> list[Variant]:
+        """One variant a prompt (or score), each with a prediction an example."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Tensors that were trained, by name; empty for zero-shot."""
+        ...
+
+
+class Regime(Protocol):
+    """A way of bringing a model to a task. Writes no record, prints nothing."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    summary: ClassVar[str]
+    trains: ClassVar[str]
+    source: ClassVar[str]
+    options: ClassVar[type[Options]]
+    positional: ClassVar[str | None]
+    randomized: ClassVar[bool]
+
+    def reason_not_applicable(self, task: Task, family: str) -> str | None:
+        """Why this regime cannot be used for the task and family, or None when it can."""
+        ...
+
+    def labels_used(self, task: Task, cell: Cell) -> int:
+        """How many labelled examples fit looks at."""
+        ...
+
+    def train_data(self, task: Task, cell: Cell) -> dict[str, SplitData]:
+        """Training-side slices that fit looks at (`train`, `selection`): for key and provenance."""
+        ...
+
+    def fit(self, model: Model, task: Task, cell: Cell, scratch: Path) -> Predictor:
+        """Bring the model to the task; whatever is chosen is chosen on the selection slice."""
+        ...

@@ -1,0 +1,65 @@
+"""The one request type of the scoring engine and its one result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Score each of `continuations` after `context` (both raw text, boundaries included).
+
+    An empty context stands for the start of a text. No continuation may be empty.
+    """
+
+    context: str
+    continuations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Scores of one request, an entry a continuation.
+
+    log_likelihoods: nats, summed over the continuation's tokens. token_counts: tokens scored.
+    byte_counts: UTF-8 bytes of the continuation as given. truncated: whether the context lost
+    tokens on the left to fit the window.
+    """
+
+    log_likelihoods: tuple[float, ...]
+    token_counts: tuple[int, ...]
+    byte_counts: tuple[int, ...]
+    truncated: bool = False
+
+
+@dataclass(slots=True)
+class Usage:
+    """What an engine has done so far: for the cost part of a record."""
+
+    requests: int = 0
+    tokens: int = 0
+    truncated: int = 0
+    by_phase: dict[str, float] = field(default_factory=dict)
+
+
+class Scorer(Protocol):
+    """What a zero-shot predictor asks of a model: an engine, or an oracle in tests."""
+
+    max_length: int
+    usage: Usage
+
+    def score(self, requests: list[Request]) -> list[Score]:
+        """Score requests, results in the order given."""
+        ...
+
+    def generate(self, contexts: list[str], stop: list[str], max_new_tokens: int) -> list[str]:
+        """Greedy continuations, each cut before the first of `stop`."""
+        ...
+
+    def count_tokens(self, texts: list[str]) -> list[int]:
+        """Tokens of each text on its own."""
+        ...
+
+    def shorten(self, text: str, tokens: int, keep: str) -> str:
+        """The first (`keep="start"`) or last (`"end"`) part of text of at most `tokens` tokens."""
+        ...

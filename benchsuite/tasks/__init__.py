@@ -1,0 +1,1 @@
+"""Tasks: what they are (`spec`), where they are (`registry`), their examples (`data`), prompts."""

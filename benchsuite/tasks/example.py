@@ -1,0 +1,40 @@
+"""One example of a task, in canonical form, whatever its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An example as regimes and metrics see it.
+
+    id: unique within split and subset. cluster: examples that share it are resampled together.
+    fields: canonical inputs (`text`, `text_pair`, `tokens`, `context`, `question`, `options`,
+    `good`, `bad`).
+    target: the answer: int index of the label (classification, choice), float (regression),
+    tuple of int tag indices (tagging), tuple of str gold answers, () for no answer (span),
+    0 (minimal_pair: the good sentence); None where the example is unscorable (label -1).
+    """
+
+    id: str
+    split: str
+    subset: str
+    cluster: str
+    group: str
+    fields: dict[str, Any]
+    target: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a predictor says of one example.
+
+    value: int index (classification, choice, minimal_pair 0 good / 1 bad), float (regression),
+    tuple of int tag indices (tagging), str (span; "" for no answer).
+    tied: all indices that share the best score exactly, when more than one; credit is 1/len.
+    """
+
+    value: Any
+    tied: tuple[int, ...] = ()
