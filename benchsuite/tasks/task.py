@@ -1,0 +1,238 @@
+"""A task with its data: evaluation, training and selection examples, capped by whole clusters."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from benchsuite.errors import InputError, NotApplicable
+from benchsuite.tasks.data import LoadDataset, Source, read_table
+from benchsuite.tasks.example import Example
+from benchsuite.tasks.mapping import data_hash, examples_of
+from benchsuite.tasks.spec import Dataset, TaskSpec
+
+SELECTION_SHARE = 0.1
+SELECTION_MAXIMUM = 1000
+
+Availability = Literal["full", "partial", "absent"]
+
+
+@dataclass(frozen=True)
+class SplitData:
+    """Examples in use of one split.
+
+    hash: of these examples (see `mapping.data_hash`). rows: rows of the split before the
+    selection slice and caps. official: rows of the split as published, None where unknown.
+    subsets: examples in use a subset, "" where the task has one config.
+    """
+
+    examples: list[Example]
+    hash: str
+    source: Source
+    rows: int
+    official: int | None
+    subsets: dict[str, int]
+
+    @property
+    def availability(self) -> Availability:
+        """`partial` where the source holds fewer rows than the official split."""
+        return compare_rows(self.rows, self.official)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A whole split, cached."""
+
+    examples: list[Example]
+    source: Source
+
+
+class Task:
+    """A task's specification and its examples, read when first asked for.
+
+    train_task: the task named by `train_from`, whose training and selection examples are this
+    one's. load_dataset replaces `datasets.load_dataset`.
+    """
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        train_task: Task | None = None,
+        offline: bool = False,
+        load_dataset: LoadDataset | None = None,
+    ) -> None:
+        self.spec = spec
+        self.offline = offline
+        self._train_task = train_task
+        self._load_dataset = load_dataset
+        self._loaded: dict[str, _Loaded] = {}
+
+    @property
+    def id(self) -> str:
+        """The task's id, a path like `glue/sst2`."""
+        return self.spec.id
+
+    def evaluation(self, split: str, limit: int | None = None) -> SplitData:
+        """Examples of an evaluation split (the task's own name of it), in the source's order.
+
+        limit: at most so many examples a subset, whole clusters (see `capped`).
+        Raises DataUnavailable, or InputError on an unknown split or broken data.
+        """
+        known = list(split_names(self.spec.dataset))
+        if split not in known:
+            near = difflib.get_close_matches(split, known, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise InputError(
+                f"task {self.id} has no split '{split}'; there are: {', '.join(known)}{hint}"
+            )
+        return self._data(split, capped(self._load(split).examples, limit, salt="cap"))
+
+    def train(self, train_limit: int | None = None, seed: int | None = None) -> SplitData:
+        """Training examples without the selection slice, in the source's order.
+
+        train_limit: at most so many examples a subset, whole clusters; another seed caps to
+        another sample. Raises NotApplicable when the task has no training split.
+        """
+        if self._train_task is not None:
+            return self._train_task.train(train_limit, seed)
+        split = self._train_split()
+        held_out = self._selected()
+        rest = [one for one in self._load(split).examples if one.cluster not in held_out]
+        salt = "cap" if seed is None else f"cap\x1f{seed}"
+        return self._data(split, capped(rest, train_limit, salt))
+
+    def selection(self) -> SplitData:
+        """The selection slice: min(10%, 1,000) of train, whole clusters, fixed by the task alone.
+
+        Whatever is chosen by looking (a threshold, an epoch) is chosen on it. Empty when all of
+        train is one cluster. Raises NotApplicable when the task has no training split.
+        """
+        if self._train_task is not None:
+            return self._train_task.selection()
+        split = self._train_split()
+        chosen = self._selected()
+        return self._data(split, [e for e in self._load(split).examples if e.cluster in chosen])
+
+    def _selected(self) -> set[str]:
+        examples = self._load(self._train_split()).examples
+        number = min(int(len(examples) * SELECTION_SHARE), SELECTION_MAXIMUM)
+        sizes = Counter(example.cluster for example in examples)
+        if len(sizes) < 2:
+            return set()
+        return take_clusters(sizes, number, salt=f"selection\x1f{self.id}")
+
+    def _train_split(self) -> str:
+        dataset = self.spec.dataset
+        if dataset.train_split is None or (
+            dataset.files and dataset.train_split not in dataset.files
+        ):
+            raise NotApplicable(f"task {self.id} has no training split")
+        return dataset.train_split
+
+    def _load(self, split: str) -> _Loaded:
+        if split not in self._loaded:
+            self._loaded[split] = self._read(split)
+        return self._loaded[split]
+
+    def _read(self, split: str) -> _Loaded:
+        dataset = self.spec.dataset
+        examples: list[Example] = []
+        sources: list[Source] = []
+        for config in dataset.configs or [""]:
+            table = read_table(self.spec, config, split, self.offline, self._load_dataset)
+            subset = config if len(dataset.configs) > 1 else ""
+            examples += examples_of(self.spec, table, split, subset)
+            sources.append(table.source)
+        # A table of the hub among a mirror's makes the whole the hub's: the less local one.
+        return _Loaded(examples, "hub" if "hub" in sources else sources[0])
+
+    def _data(self, split: str, examples: list[Example]) -> SplitData:
+        loaded = self._loaded[split]
+        return SplitData(
+            examples=examples,
+            hash=data_hash(examples),
+            source=loaded.source,
+            rows=len(loaded.examples),
+            official=official_rows(self.spec.dataset, split),
+            subsets=dict(Counter(example.subset for example in examples)),
+        )
+
+
+def load_task(name: str, tasks_dirs: Sequence[Path] = (), offline: bool = False) -> Task:
+    """A task by its id, from the bundled tasks or a user's folders; its data are read later.
+
+    Raises InputError for an unknown task or a broken task file.
+    """
+    from benchsuite.tasks.registry import Registry
+
+    registry = Registry(tasks_dirs)
+    spec = registry.get(name)
+    train_from = spec.dataset.train_from
+    train_task = Task(registry.get(train_from), offline=offline) if train_from else None
+    return Task(spec, train_task, offline=offline)
+
+
+def split_names(dataset: Dataset) -> list[str]:
+    """Splits a task knows of, in its own naming: scored ones first, then train, then the rest."""
+    names = [*dataset.eval_splits]
+    if dataset.train_split and not dataset.train_from:
+        names.append(dataset.train_split)
+    names += [*dataset.files, *dataset.splits, *dataset.rows]
+    return list(dict.fromkeys(names))
+
+
+def official_rows(dataset: Dataset, split: str, config: str | None = None) -> int | None:
+    """Rows of a split as published: of one config, or of all; None where unknown."""
+    rows = dataset.rows.get(split)
+    if isinstance(rows, dict):
+        if config is not None:
+            return rows.get(config)
+        return sum(rows.values()) if set(rows) >= set(dataset.configs) else None
+    return rows if config is None or len(dataset.configs) <= 1 else None
+
+
+def compare_rows(rows: int, official: int | None) -> Availability:
+    """`full`, `partial` (fewer rows than official) or `absent` (none)."""
+    if rows == 0:
+        return "absent"
+    return "partial" if official is not None and rows < official else "full"
+
+
+def capped(examples: list[Example], limit: int | None, salt: str) -> list[Example]:
+    """At most `limit` examples a subset, whole clusters by hash, in the order they came in.
+
+    Nested: a smaller cap takes a subset of a larger one. A cap below the size of the first
+    cluster still takes that one cluster. Raises InputError when the limit is below 1.
+    """
+    if limit is None:
+        return examples
+    if limit < 1:
+        raise InputError(f"a limit of {limit} examples: it must be at least 1")
+    sizes: dict[str, Counter[str]] = defaultdict(Counter)
+    for example in examples:
+        sizes[example.subset][example.cluster] += 1
+    chosen = {subset: take_clusters(counts, limit, salt) for subset, counts in sizes.items()}
+    return [example for example in examples if example.cluster in chosen[example.subset]]
+
+
+def take_clusters(sizes: Counter[str], number: int, salt: str) -> set[str]:
+    """Clusters in the order of their hash while they sum to at most `number`, at least one.
+
+    It stops at the first that does not fit, so that a smaller number takes a subset.
+    """
+    order = sorted(
+        sizes, key=lambda cluster: hashlib.sha256(f"{salt}\x1f{cluster}".encode()).digest()
+    )
+    taken = set(order[:1])
+    total = sizes[order[0]] if order else 0
+    for cluster in order[1:]:
+        total += sizes[cluster]
+        if total > number:
+            break
+        taken.add(cluster)
+    return taken
