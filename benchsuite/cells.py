@@ -121,19 +121,6 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-def split_list(text: str | None) -> list[str]:
-    """Parts of a comma-separated list, empty parts refused.
-
-    Raises InputError when a part is empty (`--task ""`, `a,,b`).
-    """
-    if text is None:
-        return []
-    parts = [part.strip() for part in text.split(",")]
-    if not all(parts):
-        raise InputError(f"'{text}' has an empty entry; write names separated by commas")
-    return list(dict.fromkeys(parts))
-
-
 def plan(
     models: Sequence[str],
     regimes: Sequence[RegimeCall],

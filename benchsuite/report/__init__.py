@@ -1,0 +1,29 @@
+"""Reports read records and nothing else: records -> table -> Markdown, terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchsuite import records
+from benchsuite.errors import InputError
+
+
+def write_report(store: Path, out: Path | None = None) -> Path:
+    """Write `leaderboard.md` of a store's records and return its path.
+
+    out: folder, default `<store>/report`. Raises InputError where the store holds no record or the
+    folder cannot be written.
+    """
+    from benchsuite.report import markdown, table
+
+    folders = records.store_folders(store)
+    if not folders:
+        raise InputError(f"{store}: no records here; make some with `bench run --store {store}`")
+    boards = table.build([records.read(folder) for folder in folders])
+    target = (out or store / "report") / "leaderboard.md"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        records.write_atomically(target, markdown.render(boards).encode("utf-8"))
+    except OSError as error:
+        raise InputError(f"{target.parent} cannot be written ({error.strerror})") from None
+    return target

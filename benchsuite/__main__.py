@@ -1,0 +1,5 @@
+"""`python -m benchsuite` is `bench`."""
+
+from benchsuite.cli import main
+
+main()

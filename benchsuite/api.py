@@ -1,0 +1,210 @@
+"""The Python front door: `benchsuite.run(...)`. The command line calls the same functions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from benchsuite.cells import Cell, RegimeCall, parse_regime, plan
+from benchsuite.errors import DataUnavailable, InputError
+from benchsuite.records import Record
+from benchsuite.tasks.registry import Registry
+from benchsuite.tasks.task import Task, load_task
+
+DEFAULT_STORE = Path("runs")
+DEFAULT_SUITE = "mini"
+Names = str | Sequence[str]
+
+
+@dataclass(slots=True)
+class Plan:
+    """Checked input of a run: every name resolves, every explicit task's data is there."""
+
+    cells: list[Cell]
+    tasks: dict[str, Task]
+    store: Path
+
+
+def prepare(
+    model: Names = "gpt",
+    regime: Names = "zeroshot",
+    task: Names | None = None,
+    suite: str | None = None,
+    *,
+    seeds: Sequence[int] = (0,),
+    limit: int | None = None,
+    train_limit: int | None = None,
+    split: Names | None = None,
+    prompt: Names | None = None,
+    dtype: str = "float32",
+    device: str = "cpu",
+    batch_tokens: int = 8192,
+    max_length: int | None = None,
+    store: Path | str = DEFAULT_STORE,
+    tasks_dir: Sequence[Path] = (),
+    offline: bool = False,
+) -> Plan:
+    """Turn names into cells, or say in one line why nothing can be run.
+
+    No task and no suite means the suite `mini`. `limit` lifts or sets the caps of evaluation
+    examples (0: no cap); a suite's own caps hold where it is None.
+
+    Raises InputError for anything a user can mend, before any model is loaded: unknown names,
+    bad options, an unwritable store, an explicit task whose data is not to be had.
+    """
+    from benchsuite.models.registry import resolve_model
+    from benchsuite.regimes.registry import get_regime, parse_options
+
+    for name, value, allowed in (
+        ("--dtype", dtype, ("float32", "bfloat16")),
+        ("--device", device, ("cpu", "cuda")),
+    ):
+        if value not in allowed:
+            raise InputError(f"{name} {value}: choose {' or '.join(allowed)}")
+    for name, number, low in (
+        ("--limit", limit, 0),
+        ("--train-limit", train_limit, 0),
+        ("--batch-tokens", batch_tokens, 1),
+        ("--max-length", max_length, 2),
+    ):
+        if number is not None and number < low:
+            raise InputError(f"{name} {number}: must be at least {low}")
+    if device == "cuda":
+        _check_cuda()
+
+    models = _names(model, "--model")
+    for name in models:
+        resolve_model(name)
+    calls = [
+        parse_regime(name) if isinstance(name, str) else name for name in _names(regime, "--regime")
+    ]
+    randomized: dict[str, bool] = {}
+    for call in calls:
+        randomized[call.name] = get_regime(call.name).randomized
+        parse_options(call)
+    calls = list({str(call): call for call in calls}.values())
+
+    registry = Registry(tasks_dir)
+    explicit = _names(task, "--task") if task is not None else []
+    if explicit and suite is not None:
+        raise InputError("give --task or --suite, not both")
+    wanted: list[tuple[str, int | None, int | None]] = []
+    if explicit:
+        wanted = [(registry.get(name).id, limit or None, train_limit or None) for name in explicit]
+    else:
+        chosen = registry.suite(suite or DEFAULT_SUITE)
+        for name in chosen.tasks:
+            cap = chosen.limits.get(name, chosen.limit) if limit is None else limit
+            train_cap = chosen.train_limit if train_limit is None else train_limit
+            wanted.append((name, cap or None, train_cap or None))
+    tasks = {
+        name: load_task(name, tasks_dirs=tuple(tasks_dir), offline=offline) for name, *_ in wanted
+    }
+    splits = tuple(_names(split, "--split")) if split is not None else None
+    prompts = tuple(_names(prompt, "--prompt")) if prompt is not None else None
+    if prompts is not None:
+        _check_prompts(prompts, tasks)
+    if explicit:
+        for name, cap, _ in wanted:
+            for split_name in splits or tasks[name].spec.dataset.eval_splits:
+                try:
+                    tasks[name].evaluation(split_name, cap)
+                except DataUnavailable as error:
+                    raise InputError(str(error)) from None
+    cells = plan(
+        models,
+        calls,
+        wanted,
+        seeds,
+        randomized,
+        splits=splits,
+        prompts=prompts,
+        dtype=dtype,
+        device=device,
+        batch_tokens=batch_tokens,
+        max_length=max_length,
+    )
+    return Plan(cells=cells, tasks=tasks, store=Path(store))
+
+
+def check_store(store: Path) -> None:
+    """Make the store's folder; InputError in one line where it cannot be written."""
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        probe = store / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"store {store} cannot be written ({error.strerror}); choose another with --store"
+        ) from None
+
+
+class Settings(TypedDict, total=False):
+    """Settings of `run` beside its names; meanings and defaults are those of `prepare`."""
+
+    seeds: Sequence[int]
+    limit: int | None
+    train_limit: int | None
+    split: Names | None
+    prompt: Names | None
+    dtype: str
+    device: str
+    batch_tokens: int
+    max_length: int | None
+    store: Path | str
+    tasks_dir: Sequence[Path]
+    offline: bool
+
+
+def run(
+    model: Names = "gpt",
+    regime: Names = "zeroshot",
+    task: Names | None = None,
+    suite: str | None = None,
+    *,
+    force: bool = False,
+    keep_artifacts: bool = False,
+    **settings: Unpack[Settings],
+) -> list[Record]:
+    """Run every cell of models x regimes x tasks x seeds and return a record each.
+
+    Names may be one string (also comma-separated) or a list; settings are those of `bench run`,
+    documented at `prepare`. A standing record of the same settings is reused unless `force`.
+    Raises InputError before anything runs; a cell that fails is a record with status `failed`.
+    """
+    from benchsuite.execute import run_cells
+
+    planned = prepare(model, regime, task, suite, **settings)
+    check_store(planned.store)
+    return run_cells(
+        planned.cells, planned.tasks, planned.store, force=force, keep_artifacts=keep_artifacts
+    )
+
+
+def _names(value: Names | Sequence[RegimeCall], option: str) -> list[str]:
+    """Names of a comma-separated string or a sequence; InputError where one is empty."""
+    parts = value.split(",") if isinstance(value, str) else [str(part) for part in value]
+    parts = [part.strip() for part in parts]
+    if not parts or not all(parts):
+        raise InputError(f"{option} '{value}' has an empty entry; write names joined by commas")
+    return list(dict.fromkeys(parts))
+
+
+def _check_prompts(prompts: Sequence[str], tasks: dict[str, Task]) -> None:
+    """Every prompt asked for must be one of each task's."""
+    for task in tasks.values():
+        known = [prompt.name for prompt in task.spec.prompts]
+        for name in prompts:
+            if name not in known:
+                raise InputError(f"task {task.id} has no prompt '{name}'; it has {known}")
+
+
+def _check_cuda() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise InputError("--device cuda: no CUDA device is to be seen; use --device cpu")

@@ -1,0 +1,295 @@
+"""The command `bench`: parses, calls, prints. No logic lives here; heavy imports are local."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchsuite.errors import BenchsuiteError, InputError
+
+app = typer.Typer(
+    name="bench",
+    help="Which pretrained architecture, adapted how, is worth its cost on this task?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="Benchmark data: what is there, and getting it.", no_args_is_help=True)
+tokenizer_app = typer.Typer(help="Train, apply and judge tokenizers.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(tokenizer_app, name="tokenizer")
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+TasksDir = Annotated[
+    list[Path] | None, typer.Option("--tasks-dir", help="Folder of further task files.")
+]
+Store = Annotated[Path, typer.Option("--store", help="Folder of the records.")]
+RUNS = Path("runs")
+
+
+@app.command()
+def run(
+    model: Annotated[str, typer.Option(help="Names, joined by commas: gpt, ./path, hf:id@rev.")] = (
+        "gpt"
+    ),
+    regime: Annotated[str, typer.Option(help="Regimes: name:option=value+option=value,...")] = (
+        "zeroshot"
+    ),
+    task: Annotated[str | None, typer.Option(help="Task ids, joined by commas.")] = None,
+    suite: Annotated[str | None, typer.Option(help="A suite's name; mini where neither.")] = None,
+    seeds: Annotated[str, typer.Option(help="0,1,2 or 0..4")] = "0",
+    limit: Annotated[
+        int | None, typer.Option(help="Cap of evaluation examples a subset; 0 lifts a suite's.")
+    ] = None,
+    train_limit: Annotated[
+        int | None, typer.Option(help="Cap of training examples; 0 lifts a suite's.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Splits to score instead of the own.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="Prompts to use; all where not given.")] = None,
+    dtype: Annotated[str, typer.Option(help="float32 or bfloat16")] = "float32",
+    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    batch_tokens: Annotated[int, typer.Option(help="Token budget of a batch.")] = 8192,
+    max_length: Annotated[int | None, typer.Option(help="Window; the model's where not given")] = (
+        None
+    ),
+    store: Store = RUNS,
+    tasks_dir: TasksDir = None,
+    keep_artifacts: Annotated[
+        bool, typer.Option("--keep-artifacts", help="Keep what was trained.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Redo cells whose record stands.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the cells; run nothing.")
+    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Never ask the hub.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run models x regimes x tasks and store a record for each."""
+    from benchsuite import api, console
+    from benchsuite.cells import parse_seeds
+
+    plan = api.prepare(
+        model,
+        regime,
+        task,
+        suite,
+        seeds=parse_seeds(seeds),
+        limit=limit,
+        train_limit=train_limit,
+        split=split,
+        prompt=prompt,
+        dtype=dtype,
+        device=device,
+        batch_tokens=batch_tokens,
+        max_length=max_length,
+        store=store,
+        tasks_dir=tasks_dir or [],
+        offline=offline,
+    )
+    if dry_run:
+        if as_json:
+            console.print_json([cell.model_dump(mode="json") for cell in plan.cells])
+        else:
+            console.print_table(
+                f"{len(plan.cells)} cells",
+                ("model", "regime", "task", "seed", "limit"),
+                [(c.model, str(c.regime), c.task, c.seed, c.limit) for c in plan.cells],
+            )
+        return
+    api.check_store(plan.store)
+    from benchsuite.execute import run_cells
+    from benchsuite.report import terminal, write_report
+
+    with console.ProgressListener(len(plan.cells)) as listener:
+        found = run_cells(
+            plan.cells,
+            plan.tasks,
+            plan.store,
+            force=force,
+            keep_artifacts=keep_artifacts,
+            listener=listener,
+        )
+    if as_json:
+        console.print_json([record.model_dump() for record in found])
+    else:
+        terminal.show(found)
+    path = write_report(plan.store)
+    console.err.print(f"leaderboard: {path}", markup=False)
+    if any(record.status == "failed" for record in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def tasks(
+    name: Annotated[str | None, typer.Argument(help="A task to show.")] = None,
+    validate: Annotated[Path | None, typer.Option(help="Check a folder of task files.")] = None,
+    tasks_dir: TasksDir = None,
+    examples: Annotated[int, typer.Option(help="Rendered examples to show.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """List the tasks, show one with rendered examples, or check a folder of task files."""
+    from benchsuite import console
+    from benchsuite.tasks import describe, registry
+
+    if validate is not None:
+        problems = registry.validate_dir(validate)
+        for problem in problems:
+            console.print_error(problem)
+        if problems:
+            raise typer.Exit(2)
+        console.out.print(f"{validate}: all task files are valid", markup=False)
+        return
+    known = registry.Registry(tasks_dir or [])
+    if name is not None:
+        shown = describe.describe(known, name, examples)
+        if as_json:
+            console.print_json(shown)
+        else:
+            describe.render(shown, console.out)
+        return
+    rows = describe.listing(known)
+    if as_json:
+        console.print_json(rows)
+    else:
+        console.print_table("", list(rows[0]), [list(row.values()) for row in rows])
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List the models of this installation."""
+    from benchsuite import console
+    from benchsuite.models.registry import describe_models
+
+    rows = describe_models()
+    if as_json:
+        console.print_json(rows)
+    else:
+        columns = list(rows[0]) if rows else ["name"]
+        console.print_table("", columns, [list(row.values()) for row in rows])
+        console.out.print("also: ./path, hf:<id>@<revision>, <name>:untrained", markup=False)
+
+
+@app.command()
+def regimes(as_json: Json = False) -> None:
+    """List the regimes: what they train, their options, defaults and source."""
+    from benchsuite import console
+    from benchsuite.regimes.registry import describe_regimes
+
+    rows = describe_regimes()
+    if as_json:
+        console.print_json(rows)
+    else:
+        console.print_table("", list(rows[0]), [list(row.values()) for row in rows])
+
+
+@app.command()
+def show(
+    cell: Annotated[str, typer.Argument(help="Folder name, key, or a part of either.")],
+    errors: Annotated[int, typer.Option(help="Wrong predictions to show with their text.")] = 0,
+    store: Store = RUNS,
+    tasks_dir: TasksDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show one record; `--errors N` joins text from local data for reading."""
+    from benchsuite import console
+    from benchsuite.report import inspect
+
+    record, folder = inspect.find(store, cell)
+    rows = inspect.errors(record, folder, errors, tasks_dir or []) if errors else []
+    if as_json:
+        console.print_json({"record": record.model_dump(), "errors": rows})
+    else:
+        inspect.render(record, folder, rows, console.out)
+
+
+@app.command()
+def report(
+    store: Store = RUNS,
+    out: Annotated[Path | None, typer.Option(help="Default: STORE/report")] = None,
+) -> None:
+    """Write the leaderboard of a store."""
+    from benchsuite import console
+    from benchsuite.report import write_report
+
+    console.out.print(str(write_report(store, out)), markup=False)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Versions, processor, accelerators, data: what a bug report needs."""
+    from benchsuite import console
+    from benchsuite.doctor import examine
+
+    facts = examine()
+    if as_json:
+        console.print_json(facts)
+    else:
+        console.print_table("", ("what", "found"), list(facts.items()))
+
+
+@data_app.command("status")
+def data_status(
+    names: Annotated[str | None, typer.Argument(help="Task ids; all where not given.")] = None,
+    tasks_dir: TasksDir = None,
+    as_json: Json = False,
+) -> None:
+    """Per task and split: source, rows against official rows, partial or absent."""
+    from benchsuite import console
+    from benchsuite.tasks import mirror
+    from benchsuite.tasks.registry import Registry
+
+    rows = mirror.status(Registry(tasks_dir or []), _split(names))
+    if as_json:
+        console.print_json([row.to_json() for row in rows])
+    else:
+        listed = [row.to_json() for row in rows]
+        columns = list(listed[0]) if listed else ["task"]
+        console.print_table("", columns, [list(row.values()) for row in listed])
+
+
+@data_app.command("pull")
+def data_pull(
+    names: Annotated[str, typer.Argument(help="Task ids, joined by commas.")],
+    to: Annotated[Path, typer.Option(help="Folder of the mirror.")],
+    tasks_dir: TasksDir = None,
+) -> None:
+    """Write a mirror from the Hugging Face hub and print the licences."""
+    from benchsuite import console
+    from benchsuite.tasks import mirror
+    from benchsuite.tasks.registry import Registry
+
+    for line in mirror.pull(Registry(tasks_dir or []), _split(names) or [], to):
+        console.out.print(line, markup=False)
+    console.out.print(f"export BENCHSUITE_DATA={to}", markup=False)
+
+
+def _split(names: str | None) -> list[str] | None:
+    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+
+
+# Typer keeps its usage errors private; they are what its public BadParameter derives from.
+UsageError: type[Any] = typer.BadParameter.__bases__[0]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: exit codes as documented, one line an error, no traceback for bad input."""
+    from benchsuite.console import print_error
+
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(args=arguments, prog_name="bench", standalone_mode=False)
+    except BenchsuiteError as error:
+        print_error(str(error))
+        code = 2 if isinstance(error, InputError) else 1
+    except UsageError as error:
+        print_error(f"{error.format_message()} See: bench --help")
+        code = 2
+    except BrokenPipeError:
+        code = 0
+    if code == 130:
+        print_error("interrupted; finished cells are stored, the same command goes on from there")
+    sys.exit(code)

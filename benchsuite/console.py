@@ -1,0 +1,100 @@
+"""What a person sees on the terminal: tables and progress. Everything from outside is escaped."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from benchsuite.cells import Cell
+from benchsuite.records import Record
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A plain table; numbers to the right, None as a dash."""
+    rows = [list(row) for row in rows]
+    table = Table(title=escape(title) or None, title_justify="left", header_style="bold")
+    for index, column in enumerate(columns):
+        values = [row[index] for row in rows if row[index] is not None]
+        numeric = bool(values) and all(isinstance(value, int | float) for value in values)
+        table.add_column(escape(column), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*("-" if value is None else escape(str(value)) for value in row))
+    out.print(table)
+
+
+def print_json(data: Any) -> None:
+    """Machine-readable output, alone on standard output."""
+    sys.stdout.write(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+
+def print_error(message: str) -> None:
+    """One clear line on standard error, whatever the message holds."""
+    err.print("bench: " + " ".join(message.split()), style="red", markup=False, soft_wrap=True)
+
+
+class ProgressListener:
+    """Shows a run on standard error: a bar over cells, a bar over the examples of one cell."""
+
+    def __init__(self, cells: int) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=err,
+        )
+        self._cells = self._progress.add_task("cells", total=cells)
+        self._examples = self._progress.add_task("", total=None, visible=False)
+
+    def __enter__(self) -> ProgressListener:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def cell_started(self, cell: Cell, examples: int) -> None:
+        """Begin the bar of one cell."""
+        self._progress.reset(
+            self._examples,
+            description=f"{cell.model} {cell.regime} {cell.task}",
+            total=examples,
+            visible=True,
+        )
+
+    def examples_done(self, count: int) -> None:
+        """Advance the bar of the cell."""
+        self._progress.advance(self._examples, count)
+
+    def cell_ended(self, cell: Cell, record: Record, reused: bool) -> None:
+        """Advance the bar over cells; say where a cell was reused or did not end well."""
+        self._progress.update(self._examples, visible=False)
+        self._progress.advance(self._cells)
+        if reused:
+            err.print(f"reused {record.name} (record stands; --force redoes it)", markup=False)
+        elif record.status == "failed":
+            err.print(f"failed {record.name}: {record.reason}", style="red", markup=False)

@@ -1,0 +1,324 @@
+"""Runs cells: reuses standing records, fits, predicts, scores, writes. Knows no regime by name."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from benchsuite import provenance, records
+from benchsuite.cells import Cell, digest
+from benchsuite.errors import CellFailed, DataUnavailable, InputError, NotApplicable
+from benchsuite.models.registry import ModelRef, load_model, resolve_model
+from benchsuite.records import Record
+from benchsuite.regimes.base import Predictor, Regime, Variant
+from benchsuite.regimes.registry import get_regime, parse_options
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchsuite.models.registry import Model
+    from benchsuite.tasks.task import SplitData, Task
+
+ERROR_FILE = "error.txt"
+
+
+class Listener(Protocol):
+    """Hears how a run goes; the command line shows it as progress."""
+
+    def cell_started(self, cell: Cell, examples: int) -> None:
+        """A cell's predictions begin."""
+        ...
+
+    def examples_done(self, count: int) -> None:
+        """So many more examples are predicted."""
+        ...
+
+    def cell_ended(self, cell: Cell, record: Record, reused: bool) -> None:
+        """A cell's record stands."""
+        ...
+
+
+class Silent:
+    """A listener that says nothing."""
+
+    def cell_started(self, cell: Cell, examples: int) -> None:
+        """Say nothing."""
+
+    def examples_done(self, count: int) -> None:
+        """Say nothing."""
+
+    def cell_ended(self, cell: Cell, record: Record, reused: bool) -> None:
+        """Say nothing."""
+
+
+class _Models:
+    """Keeps the model in use loaded; cells come grouped by model."""
+
+    def __init__(self) -> None:
+        self._key: tuple[Any, ...] | None = None
+        self._model: Model | None = None
+
+    def get(self, cell: Cell) -> Model:
+        key = (cell.model, cell.dtype, cell.device, cell.max_length)
+        if self._model is None or key != self._key:
+            self._model = None
+            self._model = load_model(
+                cell.model, dtype=cell.dtype, device=cell.device, max_length=cell.max_length
+            )
+            self._key = key
+        return self._model
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    tasks: dict[str, Task],
+    store: Path,
+    *,
+    force: bool = False,
+    keep_artifacts: bool = False,
+    listener: Listener | None = None,
+) -> list[Record]:
+    """Run cells in order and store a record each; one that fails does not stop the others.
+
+    tasks: id -> loaded task, for every task the cells name. A standing `done` record of the same
+    key is reused unless `force`. Returns the records in the order of the cells.
+    """
+    listener = listener or Silent()
+    models = _Models()
+    found: list[Record] = []
+    for cell in cells:
+        record, reused = _run_cell(
+            cell, tasks[cell.task], store, models, force, keep_artifacts, listener
+        )
+        listener.cell_ended(cell, record, reused)
+        found.append(record)
+    return found
+
+
+def evaluation_splits(cell: Cell, task: Task) -> list[str]:
+    """The splits a cell is scored on: those asked for, else the task's own."""
+    return list(cell.splits or task.spec.dataset.eval_splits)
+
+
+def _run_cell(
+    cell: Cell,
+    task: Task,
+    store: Path,
+    models: _Models,
+    force: bool,
+    keep_artifacts: bool,
+    listener: Listener,
+) -> tuple[Record, bool]:
+    """The record of one cell, and whether it was standing already."""
+    regime = get_regime(cell.regime.name)
+    reference = resolve_model(cell.model)
+    described = _describe(cell, regime, reference)
+    started = provenance.now()
+    try:
+        reason = regime.reason_not_applicable(task, reference.family)
+        if reason is not None:
+            raise NotApplicable(reason)
+        splits = {
+            name: task.evaluation(name, cell.limit) for name in evaluation_splits(cell, task)
+        }
+        training = regime.train_data(task, cell)
+    except (NotApplicable, DataUnavailable) as error:
+        status = "unavailable" if isinstance(error, DataUnavailable) else "not_applicable"
+        described["key"] = digest({"cell": described, "status": status})
+        record = Record(cell=described, status=status, reason=str(error))
+        record.provenance = provenance.collect(started, {})
+        records.write(store, record, None)
+        return record, False
+
+    parts = key_parts(cell, task, regime, reference, splits, training)
+    described["key"] = digest(parts)
+    described["key_parts"] = parts
+    folder = store / records.folder_name(described)
+    if not force and (folder / records.RECORD_FILE).exists():
+        standing = _standing(folder, described["key"])
+        if standing is not None:
+            return standing, True
+
+    record = Record(cell=described, status="failed")
+    record.provenance = provenance.collect(started, _data_facts(splits, training))
+    record.seen_in_pretraining = [
+        seen for seen in reference.metadata.get("seen_in_pretraining", []) if _covers(seen, task.id)
+    ]
+    outcomes: pd.DataFrame | None = None
+    error_text: str | None = None
+    try:
+        model = models.get(cell)
+        outcomes = _measure(
+            record, cell, task, regime, model, splits, folder, keep_artifacts, listener
+        )
+        record.status = "done"
+    except (CellFailed, DataUnavailable, NotApplicable, InputError) as error:
+        if isinstance(error, DataUnavailable):
+            record.status = "unavailable"
+        elif isinstance(error, NotApplicable):
+            record.status = "not_applicable"
+        record.reason = str(error)
+    except Exception as error:  # one cell's defect must not cost the cells after it
+        error_text = traceback.format_exc()
+        record.reason = f"unexpected {_one_line(error)}; traceback in {folder / ERROR_FILE}"
+    if record.status != "done":
+        record.results, record.headline, outcomes = [], None, None
+    records.write(store, record, outcomes)
+    if error_text is not None:
+        records.write_atomically(folder / ERROR_FILE, error_text.encode("utf-8"))
+    else:
+        (folder / ERROR_FILE).unlink(missing_ok=True)
+    return record, False
+
+
+def _one_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+
+
+def _covers(seen: str, task_id: str) -> bool:
+    """Whether `race` (a folder of tasks) or `race/middle` names the task."""
+    return task_id == seen or task_id.startswith(seen + "/")
+
+
+def _standing(folder: Path, key: str) -> Record | None:
+    """The stored record when it is done, whole and of this key; else None, so that it is redone."""
+    try:
+        record = records.read(folder)
+        if record.key != key or record.status != "done":
+            return None
+        records.read_outcomes(folder, record)
+    except InputError:
+        return None
+    return record
+
+
+def _describe(cell: Cell, regime: Regime, reference: ModelRef) -> dict[str, Any]:
+    """The cell as a record states it: every setting spelled out."""
+    options = parse_options(cell.regime)
+    described = cell.model_dump(exclude={"regime"})
+    described["regime"] = str(cell.regime)
+    described["regime_name"] = regime.name
+    described["options"] = options.model_dump()
+    described["family"] = reference.family
+    return described
+
+
+def key_parts(
+    cell: Cell,
+    task: Task,
+    regime: Regime,
+    reference: ModelRef,
+    splits: dict[str, SplitData],
+    training: dict[str, SplitData],
+) -> dict[str, Any]:
+    """Everything the numbers of a cell depend on, hashed into its key."""
+    from benchsuite.metrics import METRICS_VERSION
+    from benchsuite.scoring.version import SCORER_VERSION
+
+    spec = task.spec.model_dump(
+        include={"kind", "labels", "positive", "range", "metrics", "truncation", "group"}
+    )
+    prompts = [
+        prompt.model_dump()
+        for prompt in task.spec.prompts
+        if cell.prompts is None or prompt.name in cell.prompts
+    ]
+    return {
+        "weights": reference.weights_hash,
+        "tokenizer": reference.tokenizer_hash,
+        "task": task.id,
+        "task_version": task.spec.version,
+        "task_rules": digest(spec),
+        "prompts": digest({"prompts": prompts}),
+        "data": {name: data.hash for name, data in splits.items()},
+        "train": {name: data.hash for name, data in training.items()},
+        "regime": regime.name,
+        "regime_version": regime.version,
+        "options": parse_options(cell.regime).model_dump(),
+        "seed": cell.seed,
+        "dtype": cell.dtype,
+        "max_length": cell.max_length,
+        "device": cell.device,
+        "scorer_version": SCORER_VERSION,
+        "metrics_version": METRICS_VERSION,
+    }
+
+
+def _data_facts(
+    splits: dict[str, SplitData], training: dict[str, SplitData]
+) -> dict[str, dict[str, Any]]:
+    """Where each split came from and how much of the official one is there."""
+    return {
+        name: {
+            "source": data.source,
+            "rows": data.rows,
+            "official": data.official,
+            "used": len(data.examples),
+        }
+        for name, data in {**splits, **training}.items()
+    }
+
+
+def _measure(
+    record: Record,
+    cell: Cell,
+    task: Task,
+    regime: Regime,
+    model: Model,
+    splits: dict[str, SplitData],
+    folder: Path,
+    keep_artifacts: bool,
+    listener: Listener,
+) -> pd.DataFrame:
+    """Fit, predict every split, score; fills the record and returns the outcomes."""
+    from benchsuite.results import summarize
+
+    clock = time.perf_counter
+    begin = clock()
+    folder.mkdir(parents=True, exist_ok=True)
+    predictor = regime.fit(model, task, cell, folder)
+    fitted = clock()
+    listener.cell_started(cell, sum(len(data.examples) for data in splits.values()))
+    if hasattr(predictor, "progress"):
+        predictor.progress = listener.examples_done
+    by_split: dict[str, list[Variant]] = {
+        name: predictor.predict(data.examples) for name, data in splits.items()
+    }
+    predicted = clock()
+    summary = summarize(
+        task.spec, {name: (data.examples, by_split[name]) for name, data in splits.items()}
+    )
+    record.results = [records.Result(**row) for row in summary.results]
+    record.headline = records.Headline(**summary.headline)
+    record.baselines = summary.baselines
+    record.counts = summary.counts
+    record.labels_used = regime.labels_used(task, cell)
+    examples = sum(len(data.examples) for data in splits.values())
+    usage = getattr(predictor, "usage", None)
+    record.cost = {
+        "fit_s": round(fitted - begin, 3),
+        "predict_s": round(predicted - fitted, 3),
+        "summarize_s": round(clock() - predicted, 3),
+        "tokens": usage.tokens if usage is not None else None,
+        "examples_per_s": round(examples / max(predicted - fitted, 1e-9), 3),
+        "parameters_total": model.parameters_total,
+        "parameters_trainable": sum(t.numel() for t in predictor.state().values()),
+        "artifact_bytes": _keep(predictor, folder) if keep_artifacts else None,
+    }
+    return summary.outcomes
+
+
+def _keep(predictor: Predictor, folder: Path) -> int:
+    """Save what was trained, and only that; returns its size in bytes (0: nothing was)."""
+    state = predictor.state()
+    if not state:
+        return 0
+    from safetensors.torch import save
+
+    content: bytes = save(state)
+    records.write_atomically(folder / "artifact.safetensors", content)
+    return len(content)

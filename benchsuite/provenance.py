@@ -1,0 +1,99 @@
+"""Where a number comes from: versions, hardware, load, command, time."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import benchsuite
+
+LIBRARIES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "scikit-learn", "pyarrow")
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, whole seconds."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@functools.cache
+def processor() -> tuple[str, tuple[str, ...]]:
+    """Processor model and the instruction sets that matter here (avx512_bf16, amx_bf16, ...)."""
+    model, flags = platform.processor() or platform.machine(), ()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
+        fields = dict(
+            (part.strip() for part in line.split(":", 1)) for line in lines if ":" in line
+        )
+        model = fields.get("model name", model)
+        wanted = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+        present = fields.get("flags", "").split()
+        flags = tuple(flag for flag in wanted if flag in present)
+    return model, flags
+
+
+@functools.cache
+def hardware_id() -> str:
+    """A name for this kind of machine; cost columns of different names are never mixed."""
+    model, flags = processor()
+    return f"{model}, {os.cpu_count()} cores, {'+'.join(flags) or 'no vector extensions'}"
+
+
+@functools.cache
+def commit() -> str | None:
+    """Commit of the checkout this package runs from, `+dirty` where it was changed; or None."""
+    folder = Path(benchsuite.__file__).parent
+    if not (folder.parent / ".git").exists():
+        return None
+    try:
+        head = _git(folder, "rev-parse", "HEAD")
+        dirty = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+dirty" if dirty else "")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def command_line() -> str:
+    """The command that runs, program name without its folder."""
+    import shlex
+
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def collect(time: str, data: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The provenance of a record. time: when the cell began. data: split -> source and rows."""
+    return {
+        "suite_version": benchsuite.__version__,
+        "commit": commit(),
+        "command": command_line(),
+        "libraries": versions(),
+        "hardware": hardware_id(),
+        "load": round(os.getloadavg()[0], 2),
+        "time": time,
+        "data": data,
+    }

@@ -1,0 +1,75 @@
+"""The leaderboard as Markdown that GitHub renders; every string from outside is escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from benchsuite.report.table import Board
+
+LEGEND = (
+    "Scores are percent of the task's headline metric on its official evaluation split; brackets "
+    "hold the 95% bootstrap interval over examples (passages stay whole). Marks: `cap`: not all "
+    "examples were used; `part`: the split at hand is not the whole official one; `N labels`: so "
+    "many labelled examples were looked at; `seen`: the model's pretraining text holds this "
+    "task's training passages."
+)
+
+
+def escape(text: str) -> str:
+    """Text that Markdown and HTML show as it is, on one line."""
+    text = " ".join(text.split())
+    return re.sub(r"([\\`*_{}\[\]<>()#|~&!:@-])", _escape_one, text)
+
+
+def _escape_one(match: re.Match[str]) -> str:
+    character = match.group(1)
+    if character in "<>&":
+        return {"<": "&lt;", ">": "&gt;", "&": "&amp;"}[character]
+    return character if character in "():@-!" else "\\" + character
+
+
+def render(boards: Sequence[Board]) -> str:
+    """All boards as one document, the same for the same records."""
+    lines = ["# Leaderboard", "", LEGEND, ""]
+    for board in boards:
+        lines += [f"## {escape(board.title)}", ""]
+        lines += _scores(board)
+        if board.notes:
+            lines += ["", "Notes:", ""]
+            lines += [f"- {escape(note)}" for note in dict.fromkeys(board.notes)]
+        for hardware, rows in sorted(board.costs.items()):
+            lines += ["", f"### Cost on {escape(hardware)}", ""]
+            header = ("model", "regime", "task", "seconds", "examples/s", "trained parameters")
+            lines += _table(header, rows, left=3)
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _scores(board: Board) -> list[str]:
+    header = ["model", "regime"]
+    for task in board.columns:
+        metric = board.metrics.get(task)
+        header.append(f"{task} ({metric})" if metric else task)
+    rows = []
+    for model, regime, entries in board.rows:
+        row = [model, regime]
+        for task in board.columns:
+            entry = entries.get(task)
+            parts = [entry.text, entry.interval, *entry.marks] if entry else ["-"]
+            row.append(" ".join(part for part in parts if part))
+        rows.append(row)
+    for name, values in board.references:
+        rows.append([name.replace("_", " "), "baseline"])
+        rows[-1] += [values.get(task, "-") for task in board.columns]
+    return _table(header, rows, left=2)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> list[str]:
+    """A pipe table; the first `left` columns to the left, the others to the right."""
+    rule = ["---" if index < left else "---:" for index in range(len(header))]
+    lines = [header, rule, *rows]
+    return [
+        "| " + " | ".join(cell if line is rule else escape(cell) for cell in line) + " |"
+        for line in lines
+    ]
