@@ -10,30 +10,27 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-KINDS = ("classification", "regression", "tagging", "span", "choice", "minimal_pair")
+from benchsuite.tasks import checks
+from benchsuite.tasks.kinds import (
+    CANONICAL_FIELDS,
+    UNVERIFIED,
+    SpecError,
+)
+
+__all__ = [
+    "CANONICAL_FIELDS",
+    "Dataset",
+    "Prompt",
+    "SpecError",
+    "Suite",
+    "TaskSpec",
+    "Truncation",
+]
+
 Kind = Literal[
     "classification", "regression", "tagging", "span", "choice", "minimal_pair", "generation"
 ]
-
-# Canonical fields of each kind: (inputs always there, inputs that may be there, the answer).
-CANONICAL_FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], str | None]] = {
-    "classification": (("text",), ("text_pair",), "label"),
-    "regression": (("text",), ("text_pair",), "label"),
-    "tagging": (("tokens",), (), "tags"),
-    "span": (("context", "question"), ("title",), "answers"),
-    "choice": (("question", "options"), ("context",), "label"),
-    "minimal_pair": (("good", "bad"), (), None),
-}
-
-# Metrics a kind may name; the first a task names is its headline.
-METRICS: dict[str, tuple[str, ...]] = {
-    "classification": ("accuracy", "matthews", "f1"),
-    "regression": ("pearson", "spearman"),
-    "tagging": ("entity_f1",),
-    "span": ("f1", "em"),
-    "choice": ("accuracy",),
-    "minimal_pair": ("accuracy",),
-}
+Cap = Annotated[int, Field(ge=1)]
 
 
 class Strict(BaseModel):
@@ -48,8 +45,12 @@ class Dataset(Strict):
     path: str | None = Field(default=None, description="hub dataset, `owner/name`")
     configs: list[str] = Field(default_factory=list, description="hub configurations")
     revision: str = Field(
-        default="unverified",
-        description="commit hash on the hub, or `unverified` where it could not be checked",
+        default=UNVERIFIED,
+        min_length=1,
+        description="commit hash or ref on the hub; `unverified`: no revision is pinned",
+    )
+    verified: bool = Field(
+        default=False, description="whether that revision was loaded from the hub and counted"
     )
     files: dict[str, str] = Field(
         default_factory=dict,
@@ -76,14 +77,21 @@ class Dataset(Strict):
         description="official rows a split (over all configs), or config -> rows",
     )
 
+    @property
+    def hub_revision(self) -> str | None:
+        """The revision to ask the hub for; None: its main branch."""
+        return None if self.revision == UNVERIFIED else self.revision
+
+    @property
+    def revision_label(self) -> str:
+        """The revision as people read it: marked where it was not verified."""
+        if self.revision == UNVERIFIED or self.verified:
+            return self.revision
+        return f"{self.revision} ({UNVERIFIED})"
+
     @model_validator(mode="after")
-    def _one_source(self) -> Dataset:
-        if bool(self.path) == bool(self.files):
-            raise ValueError("name either `path` (a hub dataset) or `files` (local), not both")
-        if self.path and not self.configs:
-            raise ValueError("a hub dataset needs `configs` (often [default])")
-        if len(self.configs) > 1 and self.concat is None:
-            raise ValueError("several `configs` need `concat: pool` or `concat: mean`")
+    def _agrees(self) -> Dataset:
+        checks.check_dataset(self)
         return self
 
 
@@ -105,8 +113,8 @@ class Prompt(Strict):
       choice       context = template; `continuation` rendered once an option (variable `option`)
       pair         `template` rendered once a sentence (variable `text`); higher sum wins
       generate     greedy continuation of template, cut at the first of `stop`
-      entity       template rendered once a candidate span (variable `span`); `verbalizers` name an
-                   entity type each, and `O`
+      entity       template rendered once a candidate span (variables `span` and `sentence`, the
+                   tokens with spaces between); `verbalizers` name an entity type each, and `O`
     """
 
     name: str
@@ -154,6 +162,10 @@ class TaskSpec(Strict):
     group: str | None = Field(
         default=None, description="column that groups subsets into a further result row each"
     )
+    group_names: dict[str, str] = Field(
+        default_factory=dict,
+        description="spelling in the `group` column -> the group's name, where the data differ",
+    )
     metrics: list[str] = Field(min_length=1, description="the first is the headline")
     truncation: Truncation | None = None
     prompts: list[Prompt] = Field(default_factory=list)
@@ -187,60 +199,14 @@ class TaskSpec(Strict):
         """Entity types of a tagging task, in the order of its labels."""
         return list(dict.fromkeys(tag[2:] for tag in self.labels if tag != "O"))
 
+    def group_name(self, value: str) -> str:
+        """The group an example with this value of the `group` column belongs to."""
+        return self.group_names.get(value, value)
+
     @model_validator(mode="after")
-    def _kind_agrees(self) -> TaskSpec:
-        if self.kind == "generation":
-            raise ValueError("kind `generation` is reserved and cannot be run yet")
-        required, optional, answer = CANONICAL_FIELDS[self.kind]
-        allowed = {*required, *optional, "id"} | ({answer} if answer else set())
-        for name in self.fields:
-            if name not in allowed:
-                raise ValueError(f"field `{name}` is not one of {self.kind}: {sorted(allowed)}")
-        for name in (*required, *([answer] if answer else [])):
-            if name not in self.fields:
-                raise ValueError(f"kind {self.kind} needs a field mapping for `{name}`")
-        for metric in self.metrics:
-            if metric not in METRICS[self.kind] and ":" not in metric:
-                raise ValueError(f"metric `{metric}` is not one of {METRICS[self.kind]}")
-        if self.kind in ("classification", "tagging") and len(self.labels) < 2:
-            raise ValueError(f"kind {self.kind} needs `labels`")
-        if self.positive is not None and self.positive not in self.labels:
-            raise ValueError(f"positive `{self.positive}` is not one of the labels {self.labels}")
-        if self.kind == "regression" and self.range is None:
-            raise ValueError("kind regression needs `range: [low, high]`")
-        names = [prompt.name for prompt in self.prompts]
-        if len(names) != len(set(names)):
-            raise ValueError(f"prompt names repeat: {names}")
-        for prompt in self.prompts:
-            _check_prompt(self, prompt)
+    def _agrees(self) -> TaskSpec:
+        checks.check_task(self)
         return self
-
-
-METHODS: dict[str, tuple[str, ...]] = {
-    "classification": ("cloze", "threshold"),
-    "regression": ("rating",),
-    "tagging": ("entity",),
-    "span": ("generate",),
-    "choice": ("choice",),
-    "minimal_pair": ("pair",),
-}
-
-
-def _check_prompt(task: TaskSpec, prompt: Prompt) -> None:
-    """Raise ValueError when a prompt lacks what its method needs."""
-    where = f"prompt `{prompt.name}`"
-    if prompt.method not in METHODS[task.kind]:
-        raise ValueError(f"{where}: method {prompt.method} is not one of {METHODS[task.kind]}")
-    if prompt.method == "cloze" and set(prompt.verbalizers) != set(task.labels):
-        raise ValueError(f"{where}: verbalizers must name exactly the labels {task.labels}")
-    if prompt.method == "entity" and set(prompt.verbalizers) != {*task.entity_types, "O"}:
-        raise ValueError(f"{where}: verbalizers must name {[*task.entity_types, 'O']}")
-    if prompt.method == "rating" and len(prompt.ratings) < 2:
-        raise ValueError(f"{where}: method rating needs `ratings`")
-    if prompt.method == "choice" and prompt.continuation is None:
-        raise ValueError(f"{where}: method choice needs `continuation`")
-    if prompt.method == "threshold" and len(task.labels) != 2:
-        raise ValueError(f"{where}: method threshold needs two labels")
 
 
 class Suite(Strict):
@@ -248,9 +214,14 @@ class Suite(Strict):
 
     description: str
     tasks: list[str] = Field(min_length=1)
-    limit: int | None = Field(default=None, description="cap of evaluation examples a subset")
-    train_limit: int | None = Field(default=None, description="cap of training examples")
-    limits: dict[str, int] = Field(
+    limit: Cap | None = Field(default=None, description="cap of evaluation examples a subset")
+    train_limit: Cap | None = Field(default=None, description="cap of training examples")
+    limits: dict[str, Cap] = Field(
         default_factory=dict, description="task -> its own cap of evaluation examples a subset"
     )
     id: str = Field(default="", exclude=True)
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Suite:
+        checks.check_suite(self)
+        return self
