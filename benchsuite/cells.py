@@ -79,7 +79,9 @@ def parse_regime(text: str) -> RegimeCall:
     """
     name, colon, rest = text.strip().partition(":")
     if not name or (colon and not rest):
-        raise InputError(f"regime '{text}' is not of the form name or name:option=value+option=value")
+        raise InputError(
+            f"regime '{text}' is not of the form name or name:option=value+option=value"
+        )
     options: dict[str, Value] = {}
     for part in rest.split("+") if rest else []:
         key, equals, value = part.partition("=")

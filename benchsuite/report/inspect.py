@@ -29,9 +29,7 @@ def find(store: Path, name: str) -> tuple[Record, Path]:
     folders = records.store_folders(store)
     fitting = [folder for folder in folders if folder.name == name]
     fitting = fitting or [folder for folder in folders if name in folder.name]
-    fitting = fitting or [
-        folder for folder in folders if records.read(folder).key.startswith(name)
-    ]
+    fitting = fitting or [folder for folder in folders if records.read(folder).key.startswith(name)]
     if not fitting:
         known = ", ".join(folder.name for folder in folders[:5]) or "none"
         raise InputError(f"{store} has no record '{name}'; it has {known}")
@@ -89,7 +87,7 @@ def _worst_first(outcomes: pd.DataFrame) -> pd.DataFrame:
     return outcomes[outcomes["credit"] < 1]
 
 
-def _said(spec: TaskSpec, example: Example, row: dict[str, Any]) -> dict[str, Any]:
+def _said(spec: TaskSpec, example: Example, row: dict[Any, Any]) -> dict[str, Any]:
     """The stored numbers of one outcome in words of the task."""
     if spec.kind == "regression":
         return {"predicted": round(row["x"], 3)}

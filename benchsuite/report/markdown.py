@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Sequence
 
@@ -17,16 +18,10 @@ LEGEND = (
 
 
 def escape(text: str) -> str:
-    """Text that Markdown and HTML show as it is, on one line."""
-    text = " ".join(text.split())
-    return re.sub(r"([\\`*_{}\[\]<>()#|~&!:@-])", _escape_one, text)
-
-
-def _escape_one(match: re.Match[str]) -> str:
-    character = match.group(1)
-    if character in "<>&":
-        return {"<": "&lt;", ">": "&gt;", "&": "&amp;"}[character]
-    return character if character in "():@-!" else "\\" + character
+    """Text that Markdown shows as it is, on one line: markup and HTML lose their meaning."""
+    text = html.escape(" ".join(text.split()), quote=False)
+    text = re.sub(r"([\\`*_\[\]#|~])", r"\\\1", text)
+    return re.sub(r"^([-+]|\d+[.)])(?=\s)", lambda start: start[0][:-1] + "\\" + start[0][-1], text)
 
 
 def render(boards: Sequence[Board]) -> str:

@@ -75,8 +75,11 @@ def _row_name(record: Record) -> tuple[str, str]:
     """Model and regime, with every setting named that is not the default."""
     cell = record.cell
     model = cell["model"]
-    extras = [str(cell[key]) for key in ("dtype", "device") if cell.get(key) not in (
-        None, "float32", "cpu")]
+    extras = [
+        str(cell[key])
+        for key in ("dtype", "device")
+        if cell.get(key) not in (None, "float32", "cpu")
+    ]
     if cell.get("max_length"):
         extras.append(f"window {cell['max_length']}")
     for key in ("prompts", "splits"):

@@ -1,0 +1,100 @@
+"""The leaderboard: numbers as recorded, marks, reasons, hostile strings as text."""
+
+from html import unescape
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+from benchsuite import records
+from benchsuite.errors import InputError
+from benchsuite.report import markdown, table, write_report
+from tests.made import made_outcomes, made_record
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "a|b|c",
+    "**bold** _em_ `code` [x](http://y)",
+    "![i](z) # h",
+    "line\nbreak",
+    "\\| \\",
+    "„ünïcode“ 漢字 🙂",
+    "x" * 300,
+]
+
+
+def board_of(*found: records.Record) -> str:
+    return markdown.render(table.build(found))
+
+
+def test_scores_intervals_and_baselines_are_shown() -> None:
+    text = board_of(made_record(value=0.61234))
+    assert "61.2 \\[50.0, 70.0\\]" in text
+    assert "| majority | baseline | 55.0 |" in text
+    assert "glue/sst2 (accuracy)" in text
+
+
+def test_marks_name_caps_partial_data_labels_and_seen_text() -> None:
+    record = made_record(n=50, labels_used=7, seen_in_pretraining=["race"])
+    record.provenance["data"]["train"] = {
+        "source": "mirror",
+        "rows": 10,
+        "official": 99,
+        "used": 10,
+    }
+    text = board_of(record)
+    assert "cap part 7 labels seen" in text
+    assert "partial data: train has 10 of 99 official rows" in text
+
+
+def test_cells_that_are_not_done_carry_their_reason() -> None:
+    for status, word in (
+        ("failed", "failed"),
+        ("not_applicable", "n/a"),
+        ("unavailable", "no data"),
+    ):
+        text = board_of(made_record(status=status))
+        assert f"| {word} |" in text and f"{word}: because" in text
+
+
+def test_mini_is_never_in_a_table_with_official_tasks() -> None:
+    boards = table.build([made_record(), made_record(task="mini/sentiment")])
+    assert [board.columns for board in boards] == [["glue/sst2"], ["mini/sentiment"]]
+    assert "mini" in boards[1].title
+
+
+def test_hardware_is_never_mixed_in_a_cost_table() -> None:
+    one, two = made_record(), made_record(task="glue/cola")
+    two.provenance["hardware"] = "other hardware"
+    text = board_of(one, two)
+    assert "Cost on made hardware" in text and "Cost on other hardware" in text
+
+
+def test_of_several_records_the_most_complete_is_shown() -> None:
+    text = board_of(made_record(n=10, value=0.1), made_record(n=100, value=0.9))
+    assert "90.0" in text and "10.0 " not in text
+    assert "1 other record" in text
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_strings_are_text(name: str) -> None:
+    text = board_of(made_record(model=name), made_record(model="b", status="failed", reason=name))
+    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    page = page[page.index("<h2>") :]
+    for markup in ("<script", "<strong>", "<em>", "<code>", "<a ", "<img"):
+        assert markup not in page
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    shown = " ".join(name.split())
+    assert shown in unescape(page)
+    assert rows and page.count("<tr>") >= 4
+
+
+def test_write_report(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no records"):
+        write_report(tmp_path)
+    records.write(tmp_path, made_record(), made_outcomes())
+    path = write_report(tmp_path)
+    assert path == tmp_path / "report" / "leaderboard.md"
+    first = path.read_bytes()
+    assert write_report(tmp_path).read_bytes() == first
+    assert write_report(tmp_path, tmp_path / "elsewhere").read_bytes() == first
