@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from benchsuite.cells import RegimeCall, format_value
+from benchsuite.errors import InputError
 from benchsuite.tasks.example import Example, Prediction
 
 if TYPE_CHECKING:
@@ -41,7 +44,11 @@ class Variant:
 
 
 class Predictor(Protocol):
-    """A model ready to answer."""
+    """A model ready to answer.
+
+    It may have `progress`, a callable that is told how many further examples are done, and
+    `usage`, what its scoring engine has done so far.
+    """
 
     def predict(self, examples: list[Example]) -> list[Variant]:
         """One variant a prompt (or score), each with a prediction an example."""
@@ -79,3 +86,34 @@ class Regime(Protocol):
     def fit(self, model: Model, task: Task, cell: Cell, scratch: Path) -> Predictor:
         """Bring the model to the task; whatever is chosen is chosen on the selection slice."""
         ...
+
+
+def read_options(regime: Regime, call: RegimeCall) -> Options:
+    """The options of `regime` as it was called, defaults filled in.
+
+    Raises InputError on an unknown option, a positional one where the regime has none, and a
+    value that the option cannot take.
+    """
+    known = list(regime.options.model_fields)
+    given: dict[str, Any] = {}
+    for key, value in call.options.items():
+        name = key or regime.positional
+        if name is None:
+            raise InputError(
+                f"regime '{call.name}' takes no value of its own ('{format_value(value)}'); "
+                + (f"its options: {', '.join(known)}" if known else "it has no options")
+            )
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"it has: {', '.join(known) or 'none'}"
+            raise InputError(f"regime '{call.name}' has no option '{name}'; {hint}")
+        if name in given:
+            raise InputError(f"regime '{call.name}': option '{name}' is given twice")
+        given[name] = value
+    try:
+        return regime.options.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "?"
+        value = format_value(given[name]) if name in given else "missing"
+        raise InputError(f"regime '{call.name}': option '{name}={value}': {first['msg']}") from None
