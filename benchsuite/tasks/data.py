@@ -28,6 +28,10 @@ Source = Literal["mirror", "hub", "files"]
 # The signature of `datasets.load_dataset` as it is used here: (path, config, split=, revision=).
 LoadDataset = Callable[..., Any]
 
+# Why the hub could not be reached, once it was tried: each attempt without a network takes the
+# libraries 20 seconds and more, so a process makes one.
+_unreachable: list[str] = []
+
 
 @dataclass(frozen=True)
 class Table:
@@ -81,14 +85,10 @@ def read_table(
     mirrored = mirror_file(spec, config, split)
     if mirrored is not None and mirrored.is_file():
         return read_file(mirrored, columns, "mirror")
-    path, revision = spec.dataset.path, spec.dataset.revision
-    assert path is not None  # the schema: a path or files
+    path = str(spec.dataset.path)
     hub_split = spec.dataset.splits.get(split, split)
     try:
-        arrow = hub_table(
-            path, config, hub_split, None if revision == "unverified" else revision,
-            offline, load_dataset,
-        )
+        arrow = hub_table(path, config, hub_split, hub_revision(spec), offline, load_dataset)
     except DataUnavailable as error:
         absent = f"{mirrored} does not exist" if mirrored else f"{MIRROR_VARIABLE} is not set"
         raise DataUnavailable(
@@ -113,10 +113,15 @@ def local_file(spec: TaskSpec, split: str) -> Path | None:
 
 
 def mirror_file(spec: TaskSpec, config: str, split: str) -> Path | None:
-    """Where the mirror would hold the table; None when there is no mirror."""
+    """Where the mirror would hold the table; None when there is no mirror.
+
+    Raises InputError when the variable names no folder.
+    """
     root = os.environ.get(MIRROR_VARIABLE)
     if not root or not spec.dataset.path:
         return None
+    if not Path(root).is_dir():
+        raise InputError(f"{MIRROR_VARIABLE}={root}: not a folder; set it to a mirror or unset it")
     return Path(root) / table_path(spec, config, split)
 
 
@@ -158,6 +163,18 @@ def parquet_rows(path: Path) -> int:
         raise _broken_parquet(path, error) from error
 
 
+def count_rows(path: Path, columns: Sequence[str]) -> int:
+    """Rows of a file; of a parquet file by its metadata. Raises InputError when unreadable."""
+    if path.suffix.lower() == ".parquet":
+        return parquet_rows(path)
+    return read_file(path, columns, "files").rows
+
+
+def hub_revision(spec: TaskSpec) -> str | None:
+    """The revision to ask the hub for; None (its newest) where it could not be verified."""
+    return None if spec.dataset.revision == "unverified" else spec.dataset.revision
+
+
 def hub_table(
     path: str,
     config: str,
@@ -169,23 +186,30 @@ def hub_table(
     """One split from the hub or its local cache, all of its columns.
 
     With `offline` the hub is not tried; HF_HUB_OFFLINE or HF_DATASETS_OFFLINE leave its local
-    cache. A dataset that is only a script (they no longer load) is taken from the hub's own
-    parquet conversion. Raises DataUnavailable with the reason.
+    cache. The revision `refs/convert/parquet` is the hub's own parquet conversion of a dataset
+    whose script no longer loads; its files are named outright, since that branch has no card that
+    would name configs. Raises DataUnavailable with the reason.
     """
-    if load_dataset is None and offline and not hub_is_offline():
-        raise DataUnavailable("offline: the hub is not tried")
+    if load_dataset is None and not hub_is_offline():
+        if offline:
+            raise DataUnavailable("offline: the hub is not tried")
+        if _unreachable:
+            raise DataUnavailable(f"the hub could not be reached before: {_unreachable[0]}")
     load = load_dataset or _load_dataset()
     try:
-        try:
-            dataset = load(path, config, split=split, revision=revision)
-        except RuntimeError as error:
-            if "scripts are no longer supported" not in str(error):
-                raise
-            pattern = f"hf://datasets/{path}@{PARQUET_REVISION}/{config}/{split}/*.parquet"
+        if revision == PARQUET_REVISION:
+            pattern = f"hf://datasets/{path}@{revision}/{config}/{split}/*.parquet"
             dataset = load("parquet", data_files={split: pattern}, split=split)
+        else:
+            dataset = load(path, config, split=split, revision=revision)
     except (OSError, ValueError, RuntimeError) as error:
+        if load_dataset is None and isinstance(error, ConnectionError):
+            _unreachable.append(_first_line(error))
+        reason = _first_line(error)
+        if "scripts are no longer supported" in reason:
+            reason += f" (the task can name `revision: {PARQUET_REVISION}`)"
         raise DataUnavailable(
-            f"{path}/{config}/{split} cannot be had from the hub: {_first_line(error)}"
+            f"{path}/{config}/{split} cannot be had from the hub: {reason}"
         ) from error
     table = dataset.with_format("arrow")[:]
     if table.num_rows == 0:

@@ -34,9 +34,10 @@ def examples_of(spec: TaskSpec, table: Table, split: str, subset: str) -> list[E
     examples: list[Example] = []
     for row in range(table.rows):
         try:
-            fields = {name: _field(name, table.columns[column][row])
-                      for name, column in inputs.items()}
-            target = target_of(spec, fields, answers[row]) if answers is not None else 0
+            fields = {
+                name: _field(name, table.columns[column][row]) for name, column in inputs.items()
+            }
+            target = target_of(spec, fields, answers[row] if answers is not None else None)
         except ValueError as error:
             raise InputError(f"{table.where(row)}: {error}") from error
         name = str(row) if id_column is None else _identifier(table, id_column, row)
@@ -51,7 +52,7 @@ def examples_of(spec: TaskSpec, table: Table, split: str, subset: str) -> list[E
                 split=split,
                 subset=subset,
                 cluster=_hash16(f"{subset}\x1f{name}" if shared is None else str(shared)),
-                group="" if group is None else str(group),
+                group="" if group is None else spec.group_name(str(group)),
                 fields=fields,
                 target=target,
             )
@@ -222,12 +223,18 @@ def _choice(spec: TaskSpec, fields: dict[str, Any], value: Any) -> int | None:
     return index
 
 
+def _minimal_pair(spec: TaskSpec, fields: dict[str, Any], value: Any) -> int:
+    """The good sentence; there is no column to read."""
+    return 0
+
+
 TARGETS: dict[str, Callable[[TaskSpec, dict[str, Any], Any], Any]] = {
     "classification": _classification,
     "regression": _regression,
     "tagging": _tagging,
     "span": _span,
     "choice": _choice,
+    "minimal_pair": _minimal_pair,
 }
 
 

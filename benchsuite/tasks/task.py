@@ -71,6 +71,7 @@ class Task:
         self._train_task = train_task
         self._load_dataset = load_dataset
         self._loaded: dict[str, _Loaded] = {}
+        self._data: dict[tuple[object, ...], SplitData] = {}
 
     @property
     def id(self) -> str:
@@ -90,7 +91,11 @@ class Task:
             raise InputError(
                 f"task {self.id} has no split '{split}'; there are: {', '.join(known)}{hint}"
             )
-        return self._data(split, capped(self._load(split).examples, limit, salt="cap"))
+        key = ("evaluation", split, limit)
+        if key not in self._data:
+            examples = capped(self._load(split).examples, limit, salt="cap")
+            self._data[key] = self._split_data(split, examples)
+        return self._data[key]
 
     def train(self, train_limit: int | None = None, seed: int | None = None) -> SplitData:
         """Training examples without the selection slice, in the source's order.
@@ -101,10 +106,13 @@ class Task:
         if self._train_task is not None:
             return self._train_task.train(train_limit, seed)
         split = self._train_split()
-        held_out = self._selected()
-        rest = [one for one in self._load(split).examples if one.cluster not in held_out]
-        salt = "cap" if seed is None else f"cap\x1f{seed}"
-        return self._data(split, capped(rest, train_limit, salt))
+        key = ("train", train_limit, seed)
+        if key not in self._data:
+            held_out = self._selected()
+            rest = [one for one in self._load(split).examples if one.cluster not in held_out]
+            salt = "cap" if seed is None else f"cap\x1f{seed}"
+            self._data[key] = self._split_data(split, capped(rest, train_limit, salt))
+        return self._data[key]
 
     def selection(self) -> SplitData:
         """The selection slice: min(10%, 1,000) of train, whole clusters, fixed by the task alone.
@@ -115,8 +123,12 @@ class Task:
         if self._train_task is not None:
             return self._train_task.selection()
         split = self._train_split()
-        chosen = self._selected()
-        return self._data(split, [e for e in self._load(split).examples if e.cluster in chosen])
+        key = ("selection",)
+        if key not in self._data:
+            chosen = self._selected()
+            examples = [one for one in self._load(split).examples if one.cluster in chosen]
+            self._data[key] = self._split_data(split, examples)
+        return self._data[key]
 
     def _selected(self) -> set[str]:
         examples = self._load(self._train_split()).examples
@@ -151,7 +163,7 @@ class Task:
         # A table of the hub among a mirror's makes the whole the hub's: the less local one.
         return _Loaded(examples, "hub" if "hub" in sources else sources[0])
 
-    def _data(self, split: str, examples: list[Example]) -> SplitData:
+    def _split_data(self, split: str, examples: list[Example]) -> SplitData:
         loaded = self._loaded[split]
         return SplitData(
             examples=examples,
