@@ -1,0 +1,1 @@
+"""Pretraining: corpus, tokenizer, shards, recipe, training loop, export."""

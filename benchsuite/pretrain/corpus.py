@@ -1,0 +1,136 @@
+"""The pretraining text: reading, cleaning, de-duplication, the held-out slice, pieces."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from benchsuite.errors import InputError
+
+MIN_CHARACTERS = 200
+DISAMBIGUATION_CHARACTERS = 2000
+HELD_OUT_SHARE = 0.005
+PIECE_CHARACTERS = 5000
+
+_MARKUP_LINE = re.compile(
+    r"\{\{|\}\}|\[\[|\]\]|\{\||\|-|<ref|</ref|thumb\||\|\||^\||^!|^==|^#REDIRECT"
+)
+_TAG = re.compile(r"</?(?:br|small|sub|sup|center|div|span|li|ul|tr|td|nowiki|blockquote)\b[^>]*>")
+_EMPTY_BRACKETS = re.compile(r" ?\(\s*[;,]?\s*\)")
+_SPACES = re.compile(r"[ \t\xa0]+")
+
+
+@dataclass
+class CorpusCounts:
+    """What became of the documents of one source; words are whitespace-separated."""
+
+    documents: int = 0
+    duplicates: int = 0
+    stubs: int = 0
+    paragraphs: int = 0
+    contaminated_paragraphs: int = 0
+    words: int = 0
+    contaminated_words: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """The counts by name, for a report."""
+        return dict(vars(self))
+
+
+@dataclass
+class Corpus:
+    """Parquet files with a `text` column below one folder; the file's stem names its source.
+
+    Raises InputError when the folder, the files or the column are missing.
+    """
+
+    folder: Path
+    counts: dict[str, CorpusCounts] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.folder.is_dir():
+            raise InputError(f"corpus folder {self.folder} does not exist; give --corpus a folder")
+        if not self.sources():
+            raise InputError(f"no .parquet file in {self.folder}; a corpus is parquet with `text`")
+
+    def sources(self) -> list[str]:
+        """Names of the sources, sorted."""
+        return sorted(path.stem for path in self.folder.glob("*.parquet"))
+
+    def raw(self, source: str) -> Iterator[str]:
+        """The documents of one source as they stand in the file."""
+        file = pq.ParquetFile(self.folder / f"{source}.parquet")
+        if "text" not in file.schema_arrow.names:
+            raise InputError(f"{source}.parquet has no column `text`; a corpus file needs one")
+        for batch in file.iter_batches(batch_size=256, columns=["text"]):
+            yield from (text for text in batch.column("text").to_pylist() if text)
+
+    def documents(self, source: str) -> Iterator[str]:
+        """Cleaned documents, exact duplicates and markup stubs left out; fills `counts`."""
+        counts = self.counts[source] = CorpusCounts()
+        seen: set[bytes] = set()
+        for text in self.raw(source):
+            counts.documents += 1
+            cleaned = clean(text)
+            digest = _digest(cleaned)
+            if digest in seen:
+                counts.duplicates += 1
+            elif is_stub(cleaned):
+                counts.stubs += 1
+            else:
+                yield cleaned
+            seen.add(digest)
+
+
+def clean(text: str) -> str:
+    """Drop lines of left-over wiki markup, tags and emptied brackets; one paragraph a line."""
+    lines = []
+    for line in text.splitlines():
+        if _MARKUP_LINE.search(line):
+            continue
+        line = _EMPTY_BRACKETS.sub("", _TAG.sub(" ", line))
+        line = _SPACES.sub(" ", line).strip()
+        if line:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def is_stub(text: str) -> bool:
+    """True for pages that hold no prose: a line or two, or a disambiguation list."""
+    if len(text) < MIN_CHARACTERS:
+        return True
+    head = text[:400]
+    return len(text) < DISAMBIGUATION_CHARACTERS and (
+        "may refer to" in head or "can refer to" in head
+    )
+
+
+def is_held_out(text: str, share: float = HELD_OUT_SHARE) -> bool:
+    """Whether a document belongs to the held-out slice: by hash of its text, so order-free."""
+    return int.from_bytes(_digest(text)[:8], "big") < share * 2**64
+
+
+def pieces(text: str, limit: int = PIECE_CHARACTERS) -> list[str]:
+    """Cut a long document between paragraphs into pieces of about `limit` characters.
+
+    A novel would otherwise fill whole batches, and the text after a document separator would
+    almost always be a title.
+    """
+    result: list[str] = []
+    current: list[str] = []
+    size = 0
+    for paragraph in text.split("\n"):
+        if current and size + len(paragraph) > limit:
+            result.append("\n".join(current))
+            current, size = [], 0
+        current.append(paragraph)
+        size += len(paragraph) + 1
+    result.append("\n".join(current))
+    return result
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()

@@ -1,0 +1,99 @@
+"""Removal of paragraphs that share an n-gram of words with an evaluation example.
+
+The n-gram test is that of GPT-3 (Brown et al. 2020, appendix C) with n = 13: lower-cased words of
+letters and digits. N-grams are 64-bit hashes in a sorted array, not strings in a set: ten million
+evaluation n-grams are 80 MB, and a paragraph is looked up by binary search.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+N = 13
+_WORD = re.compile(r"[a-z0-9]+")
+_BASE = 0x9E3779B97F4A7C15
+_EVALUATION = ("validation*.parquet", "test*.parquet")
+
+
+class NgramIndex:
+    """Sorted hashes of the word n-grams of the evaluation texts."""
+
+    def __init__(self, n: int = N) -> None:
+        self.n = n
+        self.hashes = np.empty(0, dtype=np.uint64)
+        self._ids: dict[str, int] = {}
+        # base^(n-1) ... base^0 modulo 2^64: a polynomial hash of the n word hashes
+        self._powers = [pow(_BASE, n - 1 - i, 2**64) for i in range(n)]
+
+    def add(self, texts: Iterable[str]) -> None:
+        """Put the n-grams of each text into the index."""
+        found = [self._hash(text) for text in texts]
+        if found:
+            self.hashes = np.unique(np.concatenate([self.hashes, *found]))
+
+    def overlaps(self, paragraphs: list[str]) -> np.ndarray:
+        """(len(paragraphs),) bool: which of them share an n-gram with the index."""
+        hashes = [self._hash(paragraph) for paragraph in paragraphs]
+        sizes = [len(part) for part in hashes]
+        flat = np.concatenate(hashes) if hashes else self.hashes[:0]
+        result = np.zeros(len(paragraphs), dtype=bool)
+        if not len(self.hashes) or not len(flat):
+            return result
+        position = np.searchsorted(self.hashes, flat)
+        position[position == len(self.hashes)] = 0
+        hit = self.hashes[position] == flat
+        result[np.repeat(np.arange(len(paragraphs)), sizes)[hit]] = True
+        return result
+
+    def _hash(self, text: str) -> np.ndarray:
+        words = _WORD.findall(text.lower())
+        if len(words) < self.n:
+            return np.empty(0, dtype=np.uint64)
+        ids = np.fromiter((self._word(word) for word in words), np.uint64, len(words))
+        count = len(words) - self.n + 1
+        total = np.zeros(count, dtype=np.uint64)
+        for i, power in enumerate(self._powers):
+            total += ids[i : i + count] * np.uint64(power)
+        return total
+
+    def _word(self, word: str) -> int:
+        """A well-mixed 64-bit number for a word, the same within one index."""
+        value = self._ids.get(word)
+        if value is None:
+            mixed = ((len(self._ids) + 1) * 0xBF58476D1CE4E5B9) % 2**64
+            value = self._ids[word] = mixed ^ (mixed >> 29)
+        return value
+
+
+def evaluation_texts(data: Path) -> Iterable[str]:
+    """Every string of the validation and test splits below a data mirror, BLiMP's included.
+
+    Training splits are left out: a model may be fitted on them anyway. BLiMP names its only
+    split `train` but is an evaluation set.
+    """
+    paths = {path for pattern in _EVALUATION for path in data.rglob(pattern)}
+    paths |= set(data.glob("nyu-mll/blimp/*/train.parquet"))
+    for path in sorted(paths):
+        table = pq.read_table(path)
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            if name != "id":
+                yield from _strings(column)
+
+
+def _strings(column: pa.ChunkedArray) -> Iterable[str]:
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        # contexts repeat once a question
+        yield from {text for text in column.unique().to_pylist() if text}
+    elif pa.types.is_list(column.type) and pa.types.is_string(column.type.value_type):
+        yield from (" ".join(words) for words in column.to_pylist() if words)
+
+
+def build_index(data: Path) -> NgramIndex:
+    """The index of a whole data mirror."""
+    index = NgramIndex()
+    index.add(evaluation_texts(data))
+    return index

@@ -1,0 +1,135 @@
+"""Cleaning, duplicates, the held-out slice, pieces, and the removal of evaluation n-grams."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from benchsuite.errors import InputError
+from benchsuite.pretrain.corpus import Corpus, clean, is_held_out, is_stub, pieces
+from benchsuite.pretrain.decontaminate import NgramIndex, build_index
+from benchsuite.pretrain.tokenizer import encode_corpus
+
+from .conftest import made_up_text, write_source
+
+
+def test_clean_drops_markup_and_keeps_prose() -> None:
+    text = "Cat\nA cat () is<br />small.\n{| class=wikitable\n|-\n<ref>x\n\nIt\u00a0 purrs (often)."
+    assert clean(text) == "Cat\nA cat is small.\nIt purrs (often)."
+
+
+def test_stubs() -> None:
+    prose = made_up_text(random.Random(1))
+    assert not is_stub(prose)
+    assert is_stub("1971\nwill be .")
+    assert is_stub("Banda\nBanda may refer to:\n" + "A band is a group. " * 20)
+    assert not is_stub(prose + "\nThis may refer to a cat.")
+
+
+def test_documents_without_duplicates_and_stubs(tmp_path: Path) -> None:
+    rng = random.Random(2)
+    first, second = made_up_text(rng), made_up_text(rng)
+    write_source(tmp_path, "x", [first, second, f" {first}\n", "short"])
+    corpus = Corpus(tmp_path)
+    assert list(corpus.documents("x")) == [first, second]
+    counts = corpus.counts["x"]
+    assert (counts.documents, counts.duplicates, counts.stubs) == (4, 1, 1)
+
+
+def test_corpus_errors(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no \.parquet file"):
+        Corpus(tmp_path)
+    pq.write_table(pa.table({"body": ["x"]}), tmp_path / "x.parquet")
+    with pytest.raises(InputError, match="no column `text`"):
+        list(Corpus(tmp_path).documents("x"))
+
+
+def test_held_out_share_is_about_as_asked() -> None:
+    texts = [f"document {i}" for i in range(20_000)]
+    assert 60 <= sum(map(is_held_out, texts)) <= 140  # 100 expected, SD 10
+    assert [is_held_out(text, 0.5) for text in texts[:50]] == [
+        is_held_out(text, 0.5) for text in texts[:50]
+    ]
+
+
+def test_pieces_join_to_the_document() -> None:
+    text = made_up_text(random.Random(3), sentences=400)
+    parts = pieces(text, limit=1000)
+    assert len(parts) > 5
+    assert "\n".join(parts) == text
+    assert max(map(len, parts)) < 1500
+
+
+def _naive(paragraph: str, evaluation: list[str], n: int = 13) -> bool:
+    """The same question with sets of word tuples."""
+
+    def grams(text: str) -> set[tuple[str, ...]]:
+        cleaned = "".join(c if c.isascii() and c.isalnum() else " " for c in text.lower())
+        words = cleaned.split()
+        return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
+
+    return any(grams(paragraph) & grams(text) for text in evaluation)
+
+
+def test_ngram_overlap_equals_the_naive_one() -> None:
+    rng = random.Random(4)
+    words = ["one", "two", "three", "four"]
+
+    def text() -> str:
+        return " ".join(rng.choice(words) for _ in range(rng.randint(1, 60)))
+
+    evaluation = [text() for _ in range(40)]
+    paragraphs = [text() for _ in range(200)]
+    # plant copies with other case and punctuation, and near misses of 12 shared words
+    for number in range(0, 40, 2):
+        source = evaluation[number].split()
+        if len(source) >= 13:
+            paragraphs.append("Well, " + ", ".join(source[:13]).upper() + "!")
+            paragraphs.append("Well, " + " ".join(source[:12]) + " never")
+    index = NgramIndex()
+    index.add(evaluation)
+    expected = [_naive(paragraph, evaluation) for paragraph in paragraphs]
+    assert 5 < sum(expected) < len(expected)
+    assert index.overlaps(paragraphs).tolist() == expected
+
+
+def test_an_empty_index_drops_nothing() -> None:
+    assert not NgramIndex().overlaps(["a " * 40, ""]).any()
+    index = NgramIndex()
+    index.add(["b " * 40])
+    assert index.overlaps([]).shape == (0,)
+
+
+def test_contaminated_paragraphs_are_left_out(tmp_path: Path, tokenizer: Path) -> None:
+    rng = random.Random(5)
+    documents = [made_up_text(rng) for _ in range(30)]
+    leaked = documents[7].split("\n")[3]
+    trained = documents[8].split("\n")[2]
+    mirror = tmp_path / "mirror" / "some" / "task"
+    mirror.mkdir(parents=True)
+    pq.write_table(
+        pa.table({"id": ["1"], "context": [f"Before. {leaked} After."]}),
+        mirror / "validation.parquet",
+    )
+    pq.write_table(pa.table({"context": [trained]}), mirror / "train.parquet")
+    write_source(tmp_path / "corpus", "x", documents)
+    index = build_index(tmp_path / "mirror")
+    assert index.overlaps([leaked, trained]).tolist() == [True, False]
+    meta = encode_corpus(
+        tmp_path / "corpus", tokenizer, tmp_path / "shards", data=tmp_path / "mirror"
+    )
+    counts = meta["sources"]["x"]
+    assert meta["decontaminated"]
+    assert counts["contaminated_paragraphs"] == 1
+    assert counts["contaminated_words"] == len(leaked.split())
+
+
+def test_lists_of_words_are_indexed(tmp_path: Path) -> None:
+    words = [f"w{i}" for i in range(20)]
+    pq.write_table(pa.table({"tokens": [words]}), tmp_path / "test.parquet")
+    index = build_index(tmp_path)
+    assert len(index.hashes) == 8
+    assert np.all(np.diff(index.hashes.astype(object)) > 0)
