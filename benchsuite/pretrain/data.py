@@ -1,0 +1,43 @@
+"""Packed rows out of a token stream."""
+
+import numpy as np
+import torch
+
+from benchsuite.errors import InputError
+
+
+class Rows:
+    """Windows of a packed token stream in a seeded random order, an epoch after the other.
+
+    The order depends on seed and length alone, so a resumed run needs only the row counts.
+    """
+
+    def __init__(self, tokens: np.ndarray, seed: int) -> None:
+        self.tokens = tokens
+        self.seed = seed
+        self._orders: dict[tuple[int, int], np.ndarray] = {}
+
+    def count(self, length: int) -> int:
+        """Rows an epoch at this length; one token more is needed for the last target."""
+        return (len(self.tokens) - 1) // length
+
+    def batch(self, length: int, first: int, rows: int) -> torch.Tensor:
+        """(rows, length + 1) int64: rows `first` .. `first + rows` of the endless order."""
+        count = self.count(length)
+        if count == 0:
+            raise InputError(f"the shards hold fewer than {length + 1} tokens; encode more text")
+        starts = [
+            self._order(length, number // count)[number % count] * length
+            for number in range(first, first + rows)
+        ]
+        windows = np.stack([self.tokens[start : start + length + 1] for start in starts])
+        return torch.from_numpy(windows.astype(np.int64))
+
+    def _order(self, length: int, epoch: int) -> np.ndarray:
+        key = (length, epoch)
+        if key not in self._orders:
+            # the epoch before is still needed by a batch that spans two
+            self._orders = {k: v for k, v in self._orders.items() if k == (length, epoch - 1)}
+            generator = np.random.default_rng([self.seed, length, epoch])
+            self._orders[key] = generator.permutation(self.count(length))
+        return self._orders[key]

@@ -1,0 +1,307 @@
+"""The pretraining loop: budget, packed rows, optimizer steps, log, checkpoints, exact resume."""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchsuite.errors import BenchsuiteError, InputError
+from benchsuite.pretrain.data import Rows
+from benchsuite.pretrain.files import write_atomically
+from benchsuite.pretrain.model import build_model, causal_loss, parameter_counts, save_folder
+from benchsuite.pretrain.optim import make_optimizers, rate_factor, set_rates
+from benchsuite.pretrain.recipe import Budget, Recipe, load_recipe
+from benchsuite.pretrain.shards import META, read_meta, read_shards
+from benchsuite.pretrain.tokenizer import encode_corpus, train_tokenizer
+
+FIRST_SNAPSHOT = 64
+PROGRESS_SECONDS = 10.0
+
+
+class TrainingDiverged(BenchsuiteError):
+    """The loss is no longer a number; the last checkpoint is from before."""
+
+
+@dataclass
+class State:
+    """Where a run stands; with weights, optimizers and generator, all that resuming needs."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    rows: dict[int, int] = field(default_factory=dict)
+
+
+def progress_of(state: State, budget: Budget) -> float:
+    """Share of the budget that is used up, by tokens or by minutes of training."""
+    if budget.tokens is not None:
+        return state.tokens / budget.tokens
+    assert budget.minutes is not None  # the schema has one of the two
+    return state.seconds / (60 * budget.minutes)
+
+
+def length_at(progress: float, recipe: Recipe) -> int:
+    """Sequence length in tokens at this share of the budget."""
+    end = 0.0
+    for phase in recipe.lengths:
+        end += phase.share
+        if progress < end:
+            return phase.length
+    return recipe.lengths[-1].length
+
+
+def pretrain(
+    recipe: Path,
+    corpus: Path | None,
+    out: Path,
+    *,
+    shards: Path | None = None,
+    minutes: float | None = None,
+    tokens: int | None = None,
+    threads: int | None = None,
+    data: Path | None = None,
+    echo: Callable[[str], None] = print,
+) -> Path:
+    """Pretrain a recipe's model and return the Hugging Face folder, `out/model`.
+
+    `out` also gets `log.jsonl`, `checkpoint.pt` (resumed from when it is there), and `step-<n>`
+    folders at steps 64, 128, 256, ... Without `shards`, a tokenizer and shards are made from
+    `corpus` in `out` unless they are there already.
+
+    Args:
+        minutes, tokens: another budget than the recipe's; at most one.
+        data: mirror of evaluation data; what overlaps with it is left out when encoding.
+        echo: receives one progress line every ten seconds or so.
+
+    Raises InputError for bad input and TrainingDiverged when the loss is NaN or infinite.
+    """
+    settings = load_recipe(recipe)
+    if minutes is not None and tokens is not None:
+        raise InputError("give --minutes or --tokens, not both")
+    if minutes is not None or tokens is not None:
+        if (minutes or tokens or 0) <= 0:
+            raise InputError("the budget must be above 0")
+        settings = settings.model_copy(update={"budget": Budget(minutes=minutes, tokens=tokens)})
+    if threads is not None:
+        torch.set_num_threads(threads)
+    out.mkdir(parents=True, exist_ok=True)
+    folder = shards if shards is not None else _prepare(settings, corpus, out, data, echo)
+    return Trainer(settings, folder, out, echo).run()
+
+
+def _prepare(
+    recipe: Recipe, corpus: Path | None, out: Path, data: Path | None, echo: Callable[[str], None]
+) -> Path:
+    """Tokenizer and shards in `out`, made only when missing."""
+    folder = out / "shards"
+    if (folder / META).is_file():
+        return folder
+    if corpus is None:
+        raise InputError("no text to train on: give --corpus DIR or --shards DIR")
+    echo(f"training the tokenizer on {corpus}")
+    train_tokenizer(corpus, out / "tokenizer", recipe.tokenizer.vocab_size, recipe.tokenizer.kind)
+    echo("encoding the corpus")
+    encode_corpus(
+        corpus,
+        out / "tokenizer",
+        folder,
+        tokens=recipe.corpus.tokens,
+        mix=recipe.corpus.mix,
+        data=data,
+        seed=recipe.seed,
+    )
+    return folder
+
+
+class Trainer:
+    """One run of a recipe over given shards."""
+
+    def __init__(
+        self, recipe: Recipe, shards: Path, out: Path, echo: Callable[[str], None] = print
+    ) -> None:
+        self.recipe, self.shards, self.out, self.echo = recipe, shards, out, echo
+        self.meta = read_meta(shards)
+        self.train = Rows(read_shards(shards, "train"), recipe.seed)
+        self.validation = Rows(read_shards(shards, "validation"), recipe.seed)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(recipe.seed)
+        self.model = build_model(
+            recipe.architecture, self.meta["vocab_size"], self.meta["end_of_text"]
+        ).to(self.device)
+        self.optimizers = make_optimizers(self.model, recipe.optimizer)
+        self.state = State()
+        self.loss = torch.compile(causal_loss, dynamic=False) if recipe.compile else causal_loss
+        self.checkpoint = out / "checkpoint.pt"
+        self.log = out / "log.jsonl"
+
+    def run(self) -> Path:
+        """Train until the budget is used up, then write `out/model`."""
+        self._resume()
+        saved = printed = time.monotonic()
+        while (progress := progress_of(self.state, self.recipe.budget)) < 1:
+            entry = self.step(progress)
+            now = time.monotonic()
+            if now - saved > 60 * self.recipe.checkpoint_minutes:
+                entry["validation_loss"] = self.evaluate()
+            if _is_snapshot(self.state.step):
+                self.save(self.out / f"step-{self.state.step}")
+            self._write_log(entry)
+            if "validation_loss" in entry:
+                self._save_checkpoint()
+                saved = now
+            if now - printed > PROGRESS_SECONDS:
+                self.echo(self._line(entry))
+                printed = now
+        losses = {
+            f"validation_loss_{phase.length}": self.evaluate(phase.length)
+            for phase in self.recipe.lengths
+        }
+        self._write_log({"step": self.state.step, "tokens": self.state.tokens, **losses})
+        self._save_checkpoint()
+        self.save(self.out / "model")
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        self.echo(f"{self.out / 'model'}: {self.state.tokens:,} tokens, {shown}")
+        return self.out / "model"
+
+    def step(self, progress: float) -> dict:
+        """One optimizer step; returns its log entry."""
+        start = time.monotonic()
+        recipe, state = self.recipe, self.state
+        length = length_at(progress, recipe)
+        factor = rate_factor(progress, recipe.schedule)
+        set_rates(self.optimizers, factor)
+        rows = recipe.batch_tokens // length // recipe.accumulation
+        self.model.train()
+        total = 0.0
+        for _ in range(recipe.accumulation):
+            first = state.rows.get(length, 0)
+            batch = self.train.batch(length, first, rows).to(self.device)
+            state.rows[length] = first + rows
+            with self._autocast():
+                loss = self.loss(self.model, batch) / recipe.accumulation
+            loss.backward()
+            total += loss.item()
+        if not np.isfinite(total):
+            raise TrainingDiverged(
+                f"loss is {total} at step {state.step + 1}; lower optimizer.lr in the recipe and "
+                f"start again in an empty folder"
+            )
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        seconds = time.monotonic() - start
+        state.step += 1
+        state.tokens += recipe.batch_tokens
+        state.seconds += seconds
+        return {
+            "step": state.step,
+            "tokens": state.tokens,
+            "loss": total,
+            "lr": recipe.optimizer.lr * factor,
+            "length": length,
+            "tokens_per_second": recipe.batch_tokens / seconds,
+            "seconds": state.seconds,
+        }
+
+    @torch.no_grad()
+    def evaluate(self, length: int | None = None) -> float:
+        """Mean loss in nats a token on the held-out slice, at the first phase's length."""
+        start = time.monotonic()
+        length = length or self.recipe.lengths[0].length
+        rows = min(self.recipe.validation_tokens // length, self.validation.count(length)) or 1
+        self.model.eval()
+        size = max(1, 4096 // length)
+        losses = []
+        for first in range(0, rows, size):
+            batch = self.validation.batch(length, first, min(size, rows - first))
+            with self._autocast():
+                losses.append(causal_loss(self.model, batch.to(self.device)).item() * len(batch))
+        self.state.seconds += time.monotonic() - start
+        return sum(losses) / rows
+
+    def save(self, folder: Path) -> None:
+        """Write the model as it is to a Hugging Face folder."""
+        save_folder(self.model, self.shards / "tokenizer", folder, self.metadata())
+
+    def metadata(self) -> dict:
+        """What records and the model card need to know of this run."""
+        return {
+            "family": "decoder",
+            "tokens": self.state.tokens,
+            "steps": self.state.step,
+            "seen_in_pretraining": self.recipe.corpus.seen_in_pretraining,
+            "decontaminated": self.meta["decontaminated"],
+            "parameters": parameter_counts(self.model),
+            "hours": round(self.state.seconds / 3600, 3),
+            "recipe": self.recipe.model_dump(),
+        }
+
+    def _autocast(self) -> contextlib.AbstractContextManager:
+        if self.recipe.precision == "float32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def _settings(self) -> dict:
+        """The recipe without its budget: another budget refits the schedules, no more."""
+        return json.loads(self.recipe.model_dump_json(exclude={"budget"}))
+
+    def _save_checkpoint(self) -> None:
+        content = {
+            "recipe": self._settings(),
+            "state": asdict(self.state),
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "generator": torch.get_rng_state(),
+        }
+        write_atomically(self.checkpoint, lambda file: torch.save(content, file))
+
+    def _resume(self) -> None:
+        """Load the checkpoint when there is one, and cut the log back to its step."""
+        if not self.checkpoint.is_file():
+            self.log.unlink(missing_ok=True)
+            return
+        content = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        if content["recipe"] != self._settings():
+            raise InputError(f"{self.out} holds a run of another recipe; give another --out")
+        self.state = State(**content["state"])
+        self.model.load_state_dict(content["model"])
+        for optimizer, saved in zip(self.optimizers, content["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        torch.set_rng_state(content["generator"].cpu())
+        lines = self.log.read_text().splitlines() if self.log.is_file() else []
+        entries = [json.loads(line) for line in lines]
+        # steps after the checkpoint, and the closing entry of a finished run, are written again
+        kept = [x for x in entries if x["step"] <= self.state.step and "loss" in x]
+        text = "".join(json.dumps(entry) + "\n" for entry in kept)
+        write_atomically(self.log, lambda file: file.write(text.encode()))
+        self.echo(f"resuming at step {self.state.step}, {self.state.tokens:,} tokens")
+
+    def _write_log(self, entry: dict) -> None:
+        with self.log.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            if "validation_loss" in entry:
+                os.fsync(file.fileno())
+
+    def _line(self, entry: dict) -> str:
+        done = progress_of(self.state, self.recipe.budget)
+        left = self.state.seconds / done * (1 - done) if done < 1 else 0.0
+        text = (
+            f"step {entry['step']}  {done:.1%}  loss {entry['loss']:.3f}  "
+            f"{entry['tokens_per_second']:,.0f} tokens/s  ETA {left / 60:.0f} min"
+        )
+        if "validation_loss" in entry:
+            text += f"  validation {entry['validation_loss']:.3f}"
+        return text
+
+
+def _is_snapshot(step: int) -> bool:
+    """Steps 64, 128, 256, ...: evenly spaced on a logarithmic axis."""
+    return step >= FIRST_SNAPSHOT and step & (step - 1) == 0

@@ -1,0 +1,180 @@
+"""The recipe: every setting of a pretraining run, as a strict YAML schema."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from benchsuite.errors import InputError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Architecture(_Strict):
+    """A GPT-2 configuration; embeddings are tied."""
+
+    type: Literal["gpt2"]
+    hidden_size: Count
+    layers: Count
+    heads: Count
+    positions: Count
+    dropout: Share = 0.0
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "Architecture":
+        if self.hidden_size % self.heads:
+            raise ValueError("heads must divide hidden_size")
+        return self
+
+
+class TokenizerSettings(_Strict):
+    """The tokenizer trained on the corpus when no shards are given."""
+
+    kind: Literal["bpe"] = "bpe"
+    vocab_size: Count = 8192
+
+
+class CorpusSettings(_Strict):
+    """What is encoded, and what the model card and the records must say about it."""
+
+    tokens: Count | None = None
+    mix: dict[str, Positive] | None = None
+    seen_in_pretraining: list[str] = []
+    licences: list[str] = []
+
+
+class Budget(_Strict):
+    """Exactly one of the two; the learning-rate and length schedules are fitted to it."""
+
+    tokens: Count | None = None
+    minutes: Positive | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Budget":
+        if (self.tokens is None) == (self.minutes is None):
+            raise ValueError("give tokens or minutes, one of the two")
+        return self
+
+
+class Length(_Strict):
+    """A phase: this share of the budget at this sequence length in tokens."""
+
+    length: Annotated[int, Field(ge=2)]
+    share: Annotated[float, Field(gt=0, le=1)]
+
+
+class Optimizer(_Strict):
+    """`muon`: Muon with rate `lr` for the blocks' matrices, AdamW with `adamw_lr` for the rest.
+    `adamw`: AdamW with rate `lr` for all."""
+
+    name: Literal["muon", "adamw"]
+    lr: Positive
+    adamw_lr: Positive | None = None
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    betas: tuple[Share, Share] = (0.9, 0.95)
+
+    @model_validator(mode="after")
+    def _rates(self) -> "Optimizer":
+        if (self.name == "muon") != (self.adamw_lr is not None):
+            raise ValueError("adamw_lr is for muon, and muon needs it")
+        return self
+
+
+class Schedule(_Strict):
+    """Linear warm-up over a share of the budget, then cosine down to `floor` times the peak."""
+
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    floor: Share = 0.0
+
+
+class Recipe(_Strict):
+    """A whole pretraining run."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    objective: Literal["causal_lm"]
+    architecture: Architecture
+    tokenizer: TokenizerSettings = TokenizerSettings()
+    corpus: CorpusSettings = CorpusSettings()
+    budget: Budget
+    lengths: Annotated[list[Length], Field(min_length=1)]
+    batch_tokens: Count
+    accumulation: Count = 1
+    optimizer: Optimizer
+    schedule: Schedule = Schedule()
+    clip: Positive = 1.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False
+    seed: Annotated[int, Field(ge=0)] = 0
+    checkpoint_minutes: Positive = 5
+    validation_tokens: Count = 32768
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Recipe":
+        if abs(sum(phase.share for phase in self.lengths) - 1) > 1e-6:
+            raise ValueError("the shares in lengths must add up to 1")
+        if len({phase.length for phase in self.lengths}) < len(self.lengths):
+            raise ValueError("lengths names the same length twice")
+        for phase in self.lengths:
+            if phase.length > self.architecture.positions:
+                raise ValueError(f"length {phase.length} exceeds architecture.positions")
+            if self.batch_tokens % (phase.length * self.accumulation):
+                raise ValueError(
+                    f"batch_tokens must be a multiple of length {phase.length} x accumulation"
+                )
+        return self
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check a recipe. Raises InputError, one line, naming the file and the key."""
+    if not path.is_file():
+        raise InputError(f"no recipe {path}; the bundled ones are in baselines/recipes")
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: a recipe is a mapping of settings")
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"{path}: {_first_line(error)}") from error
+
+
+def _first_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    keys = [str(part) for part in first["loc"]]
+    where = ".".join(keys) or "recipe"
+    if first["type"] != "extra_forbidden":
+        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    near = difflib.get_close_matches(keys[-1], _known_keys(keys[:-1]), n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{where}: unknown key{hint}"
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    """Keys allowed in the section at `path`."""
+    section: type[BaseModel] = Recipe
+    for key in path:
+        if key.isdigit():
+            continue
+        section = _SECTIONS[key]
+    return list(section.model_fields)
+
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "architecture": Architecture,
+    "tokenizer": TokenizerSettings,
+    "corpus": CorpusSettings,
+    "budget": Budget,
+    "lengths": Length,
+    "optimizer": Optimizer,
+    "schedule": Schedule,
+}

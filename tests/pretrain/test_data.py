@@ -1,0 +1,77 @@
+"""Shards, packed rows, atomic files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchsuite.errors import InputError
+from benchsuite.pretrain import shards as shards_module
+from benchsuite.pretrain.data import Rows
+from benchsuite.pretrain.files import write_atomically
+from benchsuite.pretrain.shards import SHARD_TOKENS, read_meta, read_shards, write_shards
+
+
+def test_shards_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards_module, "SHARD_TOKENS", 100)
+    rng = np.random.default_rng(0)
+    arrays = [rng.integers(0, 2**16, size) for size in (0, 30, 350, 1, 99)]
+    assert write_shards(arrays, tmp_path, "train") == 480
+    assert len(list(tmp_path.glob("train-*.npz"))) == 5
+    read = read_shards(tmp_path, "train")
+    assert read.dtype == np.uint16
+    assert np.array_equal(read, np.concatenate(arrays))
+
+
+def test_a_shard_stays_under_45_mib_even_uncompressed() -> None:
+    assert SHARD_TOKENS * 2 < 45 * 2**20
+
+
+def test_shard_errors(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not fit uint16"):
+        write_shards([np.array([70_000])], tmp_path, "train")
+    with pytest.raises(InputError, match="no train shards"):
+        read_shards(tmp_path, "train")
+    with pytest.raises(InputError, match=r"no shards\.json|has no shards\.json"):
+        read_meta(tmp_path)
+
+
+def test_an_epoch_covers_every_window_once_and_the_next_differs() -> None:
+    rows = Rows(np.arange(1001, dtype=np.uint16), seed=3)
+    assert rows.count(100) == 10
+    first = rows.batch(100, 0, 10)
+    assert first.shape == (10, 101)
+    assert sorted(first[:, 0].tolist()) == list(range(0, 1000, 100))
+    # targets follow their inputs by one token
+    assert (first[:, 1:] == first[:, :-1] + 1).all()
+    second = rows.batch(100, 10, 10)
+    assert sorted(second[:, 0].tolist()) == list(range(0, 1000, 100))
+    assert first.tolist() != second.tolist()
+
+
+def test_rows_depend_on_their_number_alone() -> None:
+    tokens = np.arange(1001, dtype=np.uint16)
+    straight = Rows(tokens, seed=3).batch(100, 0, 25)
+    parts = Rows(tokens, seed=3)
+    assert parts.batch(100, 7, 8).tolist() == straight[7:15].tolist()
+    assert parts.batch(100, 18, 7).tolist() == straight[18:].tolist()
+    assert Rows(tokens, seed=4).batch(100, 0, 25).tolist() != straight.tolist()
+
+
+def test_too_little_text_is_refused() -> None:
+    with pytest.raises(InputError, match="fewer than 101 tokens"):
+        Rows(np.arange(100, dtype=np.uint16), seed=0).batch(100, 0, 1)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    write_atomically(path, lambda file: file.write(b"old"))
+
+    def fail(file) -> None:
+        file.write(b"half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(path, fail)
+    assert path.read_bytes() == b"old"
+    assert [found.name for found in tmp_path.iterdir()] == ["x"]

@@ -1,0 +1,210 @@
+"""The loop on a tiny model: learning, exact resume, budgets, refusals, the folder it leaves."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from benchsuite.errors import InputError
+from benchsuite.pretrain import loop
+from benchsuite.pretrain.loop import Trainer, TrainingDiverged, length_at, pretrain
+from benchsuite.pretrain.model import causal_loss
+from benchsuite.pretrain.recipe import Recipe, load_recipe
+
+
+def quiet(line: str) -> None:
+    """Swallow progress lines."""
+
+
+def read_log(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def write_recipe(settings: dict, tmp_path: Path) -> Callable[..., Path]:
+    """Write the tiny recipe with some settings changed."""
+
+    def write(**changes: object) -> Path:
+        path = tmp_path / "changed.yaml"
+        path.write_text(yaml.safe_dump(settings | changes))
+        return path
+
+    return write
+
+
+def test_loss_falls_and_the_folder_loads(recipe: Path, shards: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    folder = pretrain(recipe, None, out, shards=shards, tokens=150 * 256, echo=quiet)
+    entries = read_log(out)
+    steps = entries[:-1]
+    assert [entry["step"] for entry in steps] == list(range(1, 151))
+    assert steps[-1]["tokens"] == 150 * 256
+    assert steps[0]["loss"] == pytest.approx(math.log(400), abs=0.2)  # uniform at the start
+    assert steps[-1]["loss"] < steps[0]["loss"] - 1.5
+    assert {entry["length"] for entry in steps[:75]} == {32}
+    assert {entry["length"] for entry in steps[75:]} == {64}
+    assert set(entries[-1]) == {"step", "tokens", "validation_loss_32", "validation_loss_64"}
+    assert sorted(path.name for path in out.glob("step-*")) == ["step-128", "step-64"]
+
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert model.dtype == torch.float32
+    assert tokenizer.model_max_length == 64
+    assert model.config.eos_token_id == tokenizer.eos_token_id == 0
+    meta = json.loads((folder / "benchsuite.json").read_text())
+    assert meta["family"] == "decoder"
+    assert meta["tokens"] == 150 * 256
+    trainer = Trainer(load_recipe(recipe), shards, tmp_path / "fresh", quiet)
+    loaded = trainer.validation.batch(64, 0, 4)
+    untrained = causal_loss(trainer.model, loaded).item()
+    # float16 storage moves the loss in the third decimal at most
+    assert causal_loss(model, loaded).item() == pytest.approx(
+        entries[-1]["validation_loss_64"], abs=0.3
+    )
+    assert causal_loss(model, loaded).item() < untrained - 1
+
+
+def test_resume_is_exact(
+    recipe: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    pretrain(recipe, None, whole, shards=shards, echo=quiet)
+
+    real = Trainer.step
+
+    def step(self: Trainer, progress: float) -> dict:
+        if self.state.step == 8:
+            self._save_checkpoint()
+        if self.state.step == 13:  # five steps past the checkpoint: they must be done again
+            raise KeyboardInterrupt
+        return real(self, progress)
+
+    monkeypatch.setattr(Trainer, "step", step)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(recipe, None, broken, shards=shards, echo=quiet)
+    monkeypatch.setattr(Trainer, "step", real)
+    assert len(read_log(broken)) == 13
+    lines: list[str] = []
+    pretrain(recipe, None, broken, shards=shards, echo=lines.append)
+    assert lines[0].startswith("resuming at step 8, 2,048 tokens")
+    assert len(read_log(broken)) == 21
+
+    exact = ("step", "tokens", "loss", "lr", "length")
+    expected = [[entry.get(key) for key in exact] for entry in read_log(whole)]
+    assert [[entry.get(key) for key in exact] for entry in read_log(broken)] == expected
+    first, second = (
+        AutoModelForCausalLM.from_pretrained(folder / "model") for folder in (whole, broken)
+    )
+    for a, b in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_finished_run_is_left_as_it_is(recipe: Path, shards: Path, tmp_path: Path) -> None:
+    pretrain(recipe, None, tmp_path / "run", shards=shards, echo=quiet)
+    before = read_log(tmp_path / "run")
+    pretrain(recipe, None, tmp_path / "run", shards=shards, echo=quiet)
+    assert read_log(tmp_path / "run") == before
+
+
+def test_accumulation_changes_nothing(
+    write_recipe: Callable[..., Path], settings: dict, shards: Path, tmp_path: Path
+) -> None:
+    architecture = settings["architecture"] | {"dropout": 0.0}
+    losses = []
+    for accumulation in (1, 4):
+        path = write_recipe(architecture=architecture, accumulation=accumulation)
+        out = tmp_path / str(accumulation)
+        pretrain(path, None, out, shards=shards, tokens=5 * 256, echo=quiet)
+        losses.append([entry["loss"] for entry in read_log(out)[:-1]])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+
+
+def test_a_budget_in_minutes_ends_in_time_with_the_schedule_done(
+    recipe: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(10**6))  # one second a look; a step looks twice, evaluation too
+    monkeypatch.setattr(loop.time, "monotonic", lambda: float(next(clock)))
+    pretrain(recipe, None, tmp_path, shards=shards, minutes=1, echo=quiet)
+    steps = [entry for entry in read_log(tmp_path) if "loss" in entry]
+    assert 50 <= len(steps) <= 60
+    assert steps[-1]["seconds"] >= 60
+    assert steps[-2]["seconds"] < 60
+    assert steps[-1]["lr"] < 0.01 * max(entry["lr"] for entry in steps)
+    assert steps[-1]["length"] == 64
+
+
+def test_a_loss_that_is_no_number_stops_the_run(
+    recipe: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = loop.causal_loss
+    calls = []
+
+    def poisoned(model: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
+        calls.append(None)
+        return real(model, batch) * (float("nan") if len(calls) == 5 else 1)
+
+    monkeypatch.setattr(loop, "causal_loss", poisoned)
+    with pytest.raises(TrainingDiverged, match="^loss is nan at step 3; lower") as caught:
+        pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "model").exists()
+
+
+def test_bad_calls_are_refused(recipe: Path, shards: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not both"):
+        pretrain(recipe, None, tmp_path, shards=shards, minutes=1, tokens=1)
+    with pytest.raises(InputError, match="above 0"):
+        pretrain(recipe, None, tmp_path, shards=shards, tokens=0)
+    with pytest.raises(InputError, match="no text to train on"):
+        pretrain(recipe, None, tmp_path)
+    with pytest.raises(InputError, match=r"has no shards\.json"):
+        pretrain(recipe, None, tmp_path / "run", shards=tmp_path)
+
+
+def test_another_recipe_does_not_resume(
+    recipe: Path, write_recipe: Callable[..., Path], shards: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    pretrain(recipe, None, out, shards=shards, tokens=512, echo=quiet)
+    with pytest.raises(InputError, match="another recipe"):
+        pretrain(write_recipe(seed=1), None, out, shards=shards, echo=quiet)
+
+
+def test_a_broken_save_keeps_the_last_checkpoint(
+    recipe: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(load_recipe(recipe), shards, tmp_path, quiet)
+    trainer.state.step = 7
+    trainer._save_checkpoint()
+
+    def half(content: dict, file) -> None:
+        file.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(loop.torch, "save", half)
+    trainer.state.step = 8
+    with pytest.raises(OSError, match="disk full"):
+        trainer._save_checkpoint()
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["state"]["step"] == 7
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == []
+
+
+def test_from_corpus_to_model(
+    write_recipe: Callable[..., Path], corpus: Path, tmp_path: Path
+) -> None:
+    path = write_recipe(tokenizer={"vocab_size": 320}, budget={"tokens": 512})
+    folder = pretrain(path, corpus, tmp_path / "run", echo=quiet)
+    assert len(AutoTokenizer.from_pretrained(folder)) == 320
+    before = (tmp_path / "run" / "shards" / "shards.json").stat().st_mtime_ns
+    pretrain(path, corpus, tmp_path / "run", tokens=1024, echo=quiet)
+    assert (tmp_path / "run" / "shards" / "shards.json").stat().st_mtime_ns == before
+
+
+def test_lengths_follow_their_shares(settings: dict) -> None:
+    recipe = Recipe.model_validate(settings)
+    assert [length_at(p, recipe) for p in (0, 0.49, 0.5, 0.99, 1.0)] == [32, 32, 64, 64, 64]

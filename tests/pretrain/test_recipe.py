@@ -1,0 +1,81 @@
+"""The recipe's schema: what is refused, and the line that says so."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchsuite.errors import InputError
+from benchsuite.pretrain.model import build_model, parameter_counts
+from benchsuite.pretrain.recipe import load_recipe
+
+BUNDLED = Path(__file__).parents[2] / "baselines" / "recipes" / "gpt.yaml"
+
+
+def test_the_bundled_recipe_stays_within_its_size() -> None:
+    recipe = load_recipe(BUNDLED)
+    model = build_model(recipe.architecture, recipe.tokenizer.vocab_size, end_of_text=0)
+    counts = parameter_counts(model)
+    # by hand: tables 8192*256 + 1024*256; a block 12*256^2 + 13*256 (weights, biases, two norms);
+    # last norm 2*256
+    assert counts["embedding"] == 8192 * 256 + 1024 * 256
+    assert counts["non_embedding"] == 6 * (12 * 256**2 + 13 * 256) + 2 * 256
+    assert counts["total"] == counts["embedding"] + counts["non_embedding"] <= 8_000_000
+    assert recipe.corpus.seen_in_pretraining == ["race"]
+
+
+def _change(settings: dict, path: str, value: object) -> None:
+    *parents, last = path.split(".")
+    section = settings
+    for key in parents:
+        section = section[int(key) if key.isdigit() else key]
+    section[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("sede", 1, "sede: unknown key; did you mean seed"),
+        ("optimizer.learning_rate", 1, "optimizer.learning_rate: unknown key$"),
+        ("architecture.head", 1, "architecture.head: unknown key; did you mean heads"),
+        ("lengths.1.shares", 1, "lengths.1.shares: unknown key; did you mean share"),
+        ("objective", "mlm", "objective: Input should be 'causal_lm'"),
+        ("architecture.heads", 3, "architecture: heads must divide hidden_size"),
+        ("budget.minutes", 3, "budget: give tokens or minutes, one of the two"),
+        ("budget.tokens", 0, "budget.tokens: .*greater than 0"),
+        ("lengths.0.share", 0.4, "recipe: the shares in lengths must add up to 1"),
+        ("lengths.1.length", 128, "length 128 exceeds architecture.positions"),
+        ("lengths.1.length", 32, "names the same length twice"),
+        ("batch_tokens", 200, "batch_tokens must be a multiple of length 32 x accumulation"),
+        ("optimizer.name", "adamw", "adamw_lr is for muon"),
+        ("schedule", {"warmup": 1.0}, "schedule.warmup: .*less than 1"),
+        ("name", "../x", "name: "),
+    ],
+)
+def test_bad_settings_give_one_line(
+    settings: dict, tmp_path: Path, path: str, value: object, message: str
+) -> None:
+    _change(settings, path, value)
+    file = tmp_path / "bad.yaml"
+    file.write_text(yaml.safe_dump(settings))
+    with pytest.raises(InputError, match=message) as caught:
+        load_recipe(file)
+    assert str(caught.value).startswith(f"{file}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("a: [1", "not YAML"), ("- 1", "a recipe is a mapping"), ("name: x", "objective: ")],
+)
+def test_files_that_are_no_recipe(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        load_recipe(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_recipe(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no recipe"):
+        load_recipe(tmp_path / "none.yaml")
