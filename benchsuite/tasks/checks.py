@@ -67,10 +67,8 @@ def check_task(task: TaskSpec) -> None:
         raise SpecError("`range` is [low, high] with low below high", "range")
     if task.group_names and task.group is None:
         raise SpecError("`group_names` need `group`", "group_names")
-    if task.truncation and task.truncation.shorten not in task.fields:
-        raise SpecError(
-            f"`{task.truncation.shorten}` is not a field of this task", "truncation", "shorten"
-        )
+    if task.truncation is not None:
+        _check_truncation(task, task.truncation.shorten)
     names = [prompt.name for prompt in task.prompts]
     if len(names) != len(set(names)):
         raise SpecError(f"prompt names repeat: {_listed(names)}", "prompts")
@@ -173,6 +171,18 @@ def _check_prompt(task: TaskSpec, prompt: Prompt, place: int) -> None:
     _check_continuations(prompt, here)
 
 
+def _check_truncation(task: TaskSpec, shortened: str) -> None:
+    """Raise SpecError unless the field is one that can lose words and stay what it is."""
+    if task.kind == "minimal_pair":
+        raise SpecError("minimal pairs are not shortened", "truncation")
+    fixed = ("id", "options", CANONICAL_FIELDS[task.kind][2])
+    allowed = [name for name in task.fields if name not in fixed]
+    if shortened not in allowed:
+        raise SpecError(
+            f"`{shortened}` cannot be shortened, only {_listed(allowed)}", "truncation", "shorten"
+        )
+
+
 def _variables(task: TaskSpec, prompt: Prompt, key: str) -> set[str]:
     """What a template may name."""
     if prompt.method == "pair":
@@ -187,6 +197,7 @@ def _variables(task: TaskSpec, prompt: Prompt, key: str) -> set[str]:
 def _check_template(template: str, allowed: set[str], where: tuple[str | int, ...]) -> None:
     """Raise SpecError unless the template is sound Jinja over the allowed variables."""
     environment = SandboxedEnvironment()
+    del environment.filters["random"]  # a prompt is the same every time
     try:
         environment.from_string(template)
     except TemplateSyntaxError as error:

@@ -38,7 +38,7 @@ def load_suite(path: Path) -> Suite:
 
 
 def validate_dir(folder: Path, bundled: bool = True) -> list[str]:
-    """Every fault in a folder of tasks, one line each; empty when all is sound.
+    """Every fault in a folder of tasks and of its local data files, one line each.
 
     bundled: whether ids and suite members are also checked against the bundled tasks.
     """
@@ -66,6 +66,8 @@ def validate_dir(folder: Path, bundled: bool = True) -> list[str]:
                 where = parsed.line(("dataset", "train_from"))
                 faults.append(Fault(_unknown("task", str(source), sorted(known)), where))
         lines += [fault.line_of(path) for fault in faults]
+        if parsed.model is not None and parsed.model.dataset.files and not faults:
+            lines += _data_faults(parsed.model)
     for path in suites.values():
         suite = parse(path, Suite)
         faults = list(suite.faults)
@@ -166,6 +168,20 @@ def _parse_spec(path: Path, root: Path) -> Parsed[TaskSpec]:
         return Parsed(None, faults, parsed.root)
     update = {"id": task_id, "source": str(path)}
     return Parsed(parsed.model.model_copy(update=update), [], parsed.root)
+
+
+def _data_faults(spec: TaskSpec) -> list[str]:
+    """The first fault of each local data file: a missing column, a label that is none."""
+    # Imported here: reading tables is slow to import, and listing tasks does not need it.
+    from benchsuite.tasks.task import Task
+
+    lines = []
+    for split in spec.dataset.files:
+        try:
+            Task(spec, offline=True).evaluation(split)
+        except InputError as error:
+            lines.append(f"{spec.source}: {error}")
+    return lines
 
 
 def _file_trouble(folder: Path, name: str) -> str | None:
