@@ -28,6 +28,16 @@ TasksDir = Annotated[
     list[Path] | None, typer.Option("--tasks-dir", help="Folder of further task files.")
 ]
 Store = Annotated[Path, typer.Option("--store", help="Folder of the records.")]
+Corpus = Annotated[
+    Path | None, typer.Option(envvar="BENCHSUITE_CORPUS", help="Folder of parquet files of text.")
+]
+NeededCorpus = Annotated[
+    Path, typer.Option(envvar="BENCHSUITE_CORPUS", help="Folder of parquet files of text.")
+]
+Decontaminate = Annotated[
+    Path | None,
+    typer.Option(envvar="BENCHSUITE_DATA", help="Mirror whose evaluation text is left out."),
+]
 RUNS = Path("runs")
 
 
@@ -246,9 +256,11 @@ def data_status(
     if as_json:
         console.print_json([row.to_json() for row in rows])
     else:
-        listed = [row.to_json() for row in rows]
-        columns = list(listed[0]) if listed else ["task"]
-        console.print_table("", columns, [list(row.values()) for row in listed])
+        console.print_table(
+            "",
+            ("task", "split", "use", "source", "rows", "official", "state"),
+            [(r.task, r.split, r.use, r.source, r.rows, r.official, r.words) for r in rows],
+        )
 
 
 @data_app.command("pull")
@@ -262,13 +274,91 @@ def data_pull(
     from benchsuite.tasks import mirror
     from benchsuite.tasks.registry import Registry
 
-    for line in mirror.pull(Registry(tasks_dir or []), _split(names) or [], to):
-        console.out.print(line, markup=False)
-    console.out.print(f"export BENCHSUITE_DATA={to}", markup=False)
+    def say(line: str) -> None:
+        console.out.print(line, markup=False, soft_wrap=True)
+
+    rows = mirror.pull(Registry(tasks_dir or []), _split(names), to, say)
+    if any(row.state == "failed" for row in rows):
+        raise typer.Exit(1)
+    say(f"export BENCHSUITE_DATA={to}")
 
 
-def _split(names: str | None) -> list[str] | None:
-    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+@app.command()
+def pretrain(
+    recipe: Annotated[Path, typer.Argument(help="A recipe, baselines/recipes/*.yaml.")],
+    out: Annotated[Path, typer.Option(help="Folder of checkpoint, log and model; resumed from.")],
+    corpus: Corpus = None,
+    shards: Annotated[Path | None, typer.Option(help="Pre-tokenized shards to read.")] = None,
+    data: Decontaminate = None,
+    minutes: Annotated[float | None, typer.Option(help="Another budget than the recipe's.")] = None,
+    tokens: Annotated[int | None, typer.Option(help="Another budget than the recipe's.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads to compute with.")] = None,
+) -> None:
+    """Pretrain a model from a recipe; the same command resumes an interrupted run."""
+    from benchsuite.pretrain.loop import pretrain as run_recipe
+
+    folder = run_recipe(
+        recipe,
+        corpus,
+        out,
+        shards=shards,
+        minutes=minutes,
+        tokens=tokens,
+        threads=threads,
+        data=data,
+    )
+    typer.echo(folder)
+
+
+@tokenizer_app.command("train")
+def tokenizer_train(
+    corpus: NeededCorpus,
+    out: Annotated[Path, typer.Option(help="Folder of the tokenizer.")],
+    vocab_size: Annotated[int, typer.Option(help="Entries, special tokens included.")] = 8192,
+    kind: Annotated[str, typer.Option(help="bpe: byte-level byte-pair encoding.")] = "bpe",
+) -> None:
+    """Train a tokenizer on a corpus."""
+    from benchsuite.pretrain.tokenizer import train_tokenizer
+
+    train_tokenizer(corpus, out, vocab_size, kind)
+    typer.echo(out)
+
+
+@tokenizer_app.command("encode")
+def tokenizer_encode(
+    corpus: NeededCorpus,
+    tokenizer: Annotated[Path, typer.Option(help="Folder of the tokenizer.")],
+    out: Annotated[Path, typer.Option(help="Folder of the shards.")],
+    tokens: Annotated[int | None, typer.Option(help="About so many; all where not given.")] = None,
+    data: Decontaminate = None,
+) -> None:
+    """Encode a corpus into shards that `bench pretrain --shards` reads."""
+    from benchsuite import console
+    from benchsuite.pretrain.tokenizer import encode_corpus
+
+    console.print_json(encode_corpus(corpus, tokenizer, out, tokens=tokens, data=data))
+
+
+@tokenizer_app.command("report")
+def tokenizer_report(
+    corpus: NeededCorpus,
+    tokenizer: Annotated[Path, typer.Option(help="Folder of the tokenizer.")],
+    as_json: Json = False,
+) -> None:
+    """Fertility, bytes a token and share of whole words on held-out text."""
+    from benchsuite import console
+    from benchsuite.pretrain.tokenizer import report as measure
+
+    found = measure(corpus, tokenizer)
+    if as_json:
+        console.print_json(found)
+    else:
+        console.print_table("", ("measure", "value"), list(found.items()))
+
+
+def _split(names: str | None) -> list[str]:
+    """Names joined by commas; an empty one is refused where it is looked up."""
+    return [] if names is None else [name.strip() for name in names.split(",")]
 
 
 # Typer keeps its usage errors private; they are what its public BadParameter derives from.

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -23,14 +24,17 @@ from rich.table import Table
 from benchsuite.cells import Cell
 from benchsuite.records import Record
 
-out = Console(highlight=False)
+PIPED_WIDTH = 140  # a pipe has no width; tables for people and logs need more than 80 columns
+out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 err = Console(stderr=True, highlight=False)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A plain table; numbers to the right, None as a dash."""
     rows = [list(row) for row in rows]
-    table = Table(title=escape(title) or None, title_justify="left", header_style="bold")
+    table = Table(
+        title=escape(title) or None, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD
+    )
     for index, column in enumerate(columns):
         values = [row[index] for row in rows if row[index] is not None]
         numeric = bool(values) and all(isinstance(value, int | float) for value in values)

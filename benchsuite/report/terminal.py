@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,7 +22,9 @@ def show(found: Sequence[Record]) -> None:
 
 
 def _table(board: Board) -> Table:
-    table = Table(title=escape(board.title), title_justify="left", header_style="bold")
+    table = Table(
+        title=escape(board.title), title_justify="left", header_style="bold", box=box.SIMPLE_HEAD
+    )
     table.add_column("task", overflow="fold")
     table.add_column("metric")
     for model, regime, _ in board.rows:
