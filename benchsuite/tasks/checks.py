@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from jinja2 import TemplateSyntaxError, meta
-from jinja2.sandbox import SandboxedEnvironment
 
 from benchsuite.tasks.kinds import CANONICAL_FIELDS, METHODS, METRICS, PROMPT_KEYS, SpecError
+from benchsuite.tasks.prompts import ENVIRONMENT
 
 if TYPE_CHECKING:
     from benchsuite.tasks.spec import Dataset, Prompt, Suite, TaskSpec
@@ -196,13 +196,11 @@ def _variables(task: TaskSpec, prompt: Prompt, key: str) -> set[str]:
 
 def _check_template(template: str, allowed: set[str], where: tuple[str | int, ...]) -> None:
     """Raise SpecError unless the template is sound Jinja over the allowed variables."""
-    environment = SandboxedEnvironment()
-    del environment.filters["random"]  # a prompt is the same every time
     try:
-        environment.from_string(template)
+        ENVIRONMENT.from_string(template)
     except TemplateSyntaxError as error:
         raise SpecError(f"the template is not valid Jinja: {error.message}", *where) from None
-    for name in sorted(meta.find_undeclared_variables(environment.parse(template)) - allowed):
+    for name in sorted(meta.find_undeclared_variables(ENVIRONMENT.parse(template)) - allowed):
         close = get_close_matches(name, allowed, n=1)
         hint = f"; did you mean `{close[0]}`?" if close else ""
         raise SpecError(

@@ -9,20 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
-from jinja2 import meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from benchsuite.errors import CellFailed, InputError
 from benchsuite.scoring.types import Request, Scorer
 from benchsuite.tasks.example import Example
-from benchsuite.tasks.spec import CANONICAL_FIELDS, Prompt, TaskSpec, Truncation
 
-_ENV = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-_ENV.globals.clear()  # `lipsum` is random, the others are not needed
-del _ENV.filters["random"]
+if TYPE_CHECKING:
+    from benchsuite.tasks.spec import Prompt, TaskSpec, Truncation
+
+ENVIRONMENT = ImmutableSandboxedEnvironment(
+    undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+)
+ENVIRONMENT.globals.clear()  # `lipsum` is random, the others are not needed
+del ENVIRONMENT.filters["random"]
 
 # What stands for a field where a prompt is shortened: the tokens are read as a sentence.
 _SHORTENED = {"tokens": "sentence"}
@@ -30,53 +33,7 @@ _SHORTENED = {"tokens": "sentence"}
 
 @lru_cache(maxsize=256)
 def _template(source: str) -> jinja2.Template:
-    return _ENV.from_string(source)
-
-
-def variables(task: TaskSpec) -> list[str]:
-    """Names a template of the task may use (`option` also, in a choice's continuation)."""
-    if task.kind == "minimal_pair":
-        return ["text"]
-    if task.kind == "tagging":
-        return ["sentence", "span", "tokens"]
-    required, optional, _ = CANONICAL_FIELDS[task.kind]
-    return sorted([*required, *(name for name in optional if name in task.fields)])
-
-
-def check_templates(task: TaskSpec) -> None:
-    """Check every template of a task before anything is run.
-
-    Raises InputError naming the prompt when a template is malformed or uses an unknown variable,
-    and when `truncation` names what cannot be shortened.
-    """
-    known = variables(task)
-    for prompt in task.prompts:
-        _check_template(task, prompt.name, prompt.template, known)
-        if prompt.continuation is not None:
-            _check_template(task, prompt.name, prompt.continuation, [*known, "option"])
-    if task.truncation is None:
-        return
-    if task.kind == "minimal_pair":
-        raise InputError(f"task '{task.id}': minimal pairs are not shortened; drop `truncation`")
-    if task.truncation.shorten not in known or task.truncation.shorten == "options":
-        texts = ", ".join(name for name in known if name not in ("options", "sentence", "span"))
-        raise InputError(
-            f"task '{task.id}': truncation cannot shorten '{task.truncation.shorten}', "
-            f"only one of: {texts}"
-        )
-
-
-def _check_template(task: TaskSpec, name: str, source: str, known: Sequence[str]) -> None:
-    where = f"task '{task.id}': prompt '{name}'"
-    try:
-        _template(source)
-        used = meta.find_undeclared_variables(_ENV.parse(source))
-    except jinja2.TemplateError as error:
-        raise InputError(f"{where}: {error}") from None
-    for variable in sorted(used - set(known)):
-        near = get_close_matches(variable, known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(known)}"
-        raise InputError(f"{where}: unknown variable '{variable}'; {hint}")
+    return ENVIRONMENT.from_string(source)
 
 
 def render(prompt: Prompt, source: str, values: Mapping[str, Any]) -> str:
