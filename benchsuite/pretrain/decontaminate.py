@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchsuite.errors import InputError
+
 N = 13
 _WORD = re.compile(r"[a-z0-9]+")
 _BASE = 0x9E3779B97F4A7C15
@@ -73,10 +75,12 @@ def evaluation_texts(data: Path) -> Iterable[str]:
     """Every string of the validation and test splits below a data mirror, BLiMP's included.
 
     Training splits are left out: a model may be fitted on them anyway. BLiMP names its only
-    split `train` but is an evaluation set.
+    split `train` but is an evaluation set. Raises InputError when there is no such split.
     """
     paths = {path for pattern in _EVALUATION for path in data.rglob(pattern)}
     paths |= set(data.glob("nyu-mll/blimp/*/train.parquet"))
+    if not paths:
+        raise InputError(f"{data} holds no evaluation split to decontaminate against")
     for path in sorted(paths):
         table = pq.read_table(path)
         for name, column in zip(table.column_names, table.columns, strict=True):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from benchsuite.errors import BenchsuiteError, InputError
+from benchsuite.pretrain.card import describe_hardware, write_card
 from benchsuite.pretrain.data import Rows
 from benchsuite.pretrain.files import write_atomically
 from benchsuite.pretrain.model import build_model, causal_loss, parameter_counts, save_folder
@@ -73,6 +74,8 @@ def pretrain(
     `out` also gets `log.jsonl`, `checkpoint.pt` (resumed from when it is there), and `step-<n>`
     folders at steps 64, 128, 256, ... Without `shards`, a tokenizer and shards are made from
     `corpus` in `out` unless they are there already.
+
+    The folder is complete: weights, tokenizer, model card and a shortened log.
 
     Args:
         minutes, tokens: another budget than the recipe's; at most one.
@@ -165,6 +168,7 @@ class Trainer:
         self._write_log({"step": self.state.step, "tokens": self.state.tokens, **losses})
         self._save_checkpoint()
         self.save(self.out / "model")
+        write_card(self.out / "model", self.log, self.shards)
         shown = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
         self.echo(f"{self.out / 'model'}: {self.state.tokens:,} tokens, {shown}")
         return self.out / "model"
@@ -239,7 +243,8 @@ class Trainer:
             "seen_in_pretraining": self.recipe.corpus.seen_in_pretraining,
             "decontaminated": self.meta["decontaminated"],
             "parameters": parameter_counts(self.model),
-            "hours": round(self.state.seconds / 3600, 3),
+            "hours": self.state.seconds / 3600,
+            "hardware": describe_hardware(),
             "recipe": self.recipe.model_dump(),
         }
 

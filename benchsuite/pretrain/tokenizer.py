@@ -232,12 +232,12 @@ def report(corpus: Path, tokenizer: Path, characters: int = 2_000_000) -> dict[s
     the space before it.
     """
     backend = load_tokenizer(tokenizer).backend_tokenizer
-    text_count = words = tokens = size = whole = 0
+    piece_count = words = tokens = size = whole = 0
     for text in _sample(Corpus(corpus), characters, held_out=True):
         encoding = backend.encode(text, add_special_tokens=False)
         spans = {_strip(text, start, end) for start, end in encoding.offsets}
         matches = [match.span() for match in _WORD.finditer(text)]
-        text_count += 1
+        piece_count += 1
         words += len(matches)
         whole += sum(span in spans for span in matches)
         tokens += len(encoding.ids)
@@ -245,7 +245,7 @@ def report(corpus: Path, tokenizer: Path, characters: int = 2_000_000) -> dict[s
     if not tokens or not words:
         raise InputError(f"the held-out slice of {corpus} is empty; the corpus is too small")
     return {
-        "documents": text_count,
+        "pieces": piece_count,
         "words": words,
         "tokens": tokens,
         "fertility": tokens / words,

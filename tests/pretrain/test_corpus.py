@@ -133,3 +133,8 @@ def test_lists_of_words_are_indexed(tmp_path: Path) -> None:
     index = build_index(tmp_path)
     assert len(index.hashes) == 8
     assert np.all(np.diff(index.hashes.astype(object)) > 0)
+
+
+def test_a_mirror_without_evaluation_data_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no evaluation split"):
+        build_index(tmp_path)

@@ -56,6 +56,9 @@ def test_loss_falls_and_the_folder_loads(recipe: Path, shards: Path, tmp_path: P
     assert model.dtype == torch.float32
     assert tokenizer.model_max_length == 64
     assert model.config.eos_token_id == tokenizer.eos_token_id == 0
+    card = (folder / "README.md").read_text()
+    assert "38,400 in 150 steps of 256" in card
+    assert f"{entries[-1]['validation_loss_64']:.3f} nats a token at length 64" in card
     meta = json.loads((folder / "benchsuite.json").read_text())
     assert meta["family"] == "decoder"
     assert meta["tokens"] == 150 * 256
