@@ -1,0 +1,204 @@
+"""Uncertainty by the cluster bootstrap.
+
+What is resampled is the cluster (all questions about one passage), with replacement, as many as
+there are, and every example of a drawn cluster comes along (Efron and Tibshirani 1993, chapters 6,
+8 and 13; Field and Welsh 2007 for clusters). Splits are resampled apart, and so are the subsets of
+a task that takes the mean over its configs: BLiMP's paradigms are fixed, its pairs are a sample.
+
+The standard error is the standard deviation of the replicates, undivided; the interval is their
+2.5th to 97.5th percentile. Where every replicate is the same (all right, all wrong) the interval
+has no width, which is the percentile bootstrap's known weakness, not certainty.
+
+Replicates cost little: sums over clusters are taken once, and clusters with equal sums are drawn
+together, for the number of draws that fall on them is multinomial. That is exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchsuite.errors import InputError
+from benchsuite.metrics.columns import Columns, take
+from benchsuite.metrics.measures import General, blocks, compute, get_measure
+from benchsuite.tasks.spec import TaskSpec
+
+REPLICATES = 1_000
+SEED = 20_240_229
+LEVEL = 0.95
+CHUNK = 2_000_000
+"""Entries of the largest array of draws held at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A bootstrap's result, None where it cannot be known (one cluster, undefined replicates).
+
+    se: standard deviation of the replicates. low, high: percentile interval at `LEVEL`.
+    """
+
+    se: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """a minus b on the same examples, with its paired interval; `n` examples in `clusters`."""
+
+    value: float | None
+    se: float | None
+    low: float | None
+    high: float | None
+    n: int
+    clusters: int
+
+
+def estimate(task: TaskSpec, metric: str, tables: Sequence[Columns]) -> float:
+    """Mean of a metric over tables (prompts) of the same examples; nan where any is undefined."""
+    return float(np.mean([compute(task, metric, table) for table in tables]))
+
+
+def bootstrap(
+    task: TaskSpec,
+    metric: str,
+    tables: Sequence[Columns],
+    replicates: int = REPLICATES,
+    seed: int = SEED,
+) -> Interval:
+    """Interval of `estimate`: the same clusters are drawn for all tables, splits apart."""
+    drawn = draw(task, metric, tables, replicates, seed)
+    return _interval(drawn.mean(axis=1), cluster_count(task, tables[0]), task, tables[0])
+
+
+def paired_difference(
+    task: TaskSpec,
+    metric: str,
+    a: Sequence[Columns],
+    b: Sequence[Columns],
+    replicates: int = REPLICATES,
+    seed: int = SEED,
+) -> Difference:
+    """estimate(a) - estimate(b), each the mean over its tables, on the same resampled clusters.
+
+    The paired bootstrap of Efron and Tibshirani 1993, for clusters (in language: Koehn 2004).
+    Raises InputError where the tables hold different examples.
+    """
+    value = estimate(task, metric, a) - estimate(task, metric, b)
+    drawn = draw(task, metric, [*a, *b], replicates, seed)
+    clusters = cluster_count(task, a[0])
+    gaps = drawn[:, : len(a)].mean(axis=1) - drawn[:, len(a) :].mean(axis=1)
+    interval = _interval(gaps, clusters, task, a[0])
+    known = None if math.isnan(value) else value
+    n = len(a[0]["id"])
+    return Difference(known, interval.se, interval.low, interval.high, n, clusters)
+
+
+def draw(
+    task: TaskSpec, metric: str, tables: Sequence[Columns], replicates: int, seed: int
+) -> np.ndarray:
+    """Replicates (R, tables) of `compute`: of the mean over splits and, where due, over subsets."""
+    tables = _aligned(tables)
+    generator = np.random.default_rng(seed)
+    splits = []
+    for strata in blocks(task, tables[0]):
+        drawn = [
+            _stratum(task, metric, [take(table, rows) for table in tables], replicates, generator)
+            for rows in strata
+        ]
+        splits.append(np.mean(drawn, axis=0))
+    if not splits:
+        return np.full((replicates, len(tables)), math.nan)
+    result: np.ndarray = np.mean(splits, axis=0)
+    return result
+
+
+def cluster_count(task: TaskSpec, columns: Columns) -> int:
+    """How many clusters there are; a cluster lies within one split and subset."""
+    return sum(int(_clusters(take(columns, rows)).max()) + 1 for rows in _flat(task, columns))
+
+
+def _flat(task: TaskSpec, columns: Columns) -> list[np.ndarray]:
+    return [rows for strata in blocks(task, columns) for rows in strata]
+
+
+def _clusters(columns: Columns) -> np.ndarray:
+    """Cluster number of each row (n,), from 0; ids are unique within a subset only."""
+    _, cluster = np.unique(columns["cluster"], return_inverse=True)
+    _, subset = np.unique(columns["subset"], return_inverse=True)
+    _, number = np.unique(subset * (cluster.max(initial=0) + 1) + cluster, return_inverse=True)
+    return number
+
+
+def _stratum(
+    task: TaskSpec,
+    metric: str,
+    tables: Sequence[Columns],
+    replicates: int,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """Replicates (R, tables) of the metric in one stratum."""
+    measure = get_measure(task, metric)
+    number = _clusters(tables[0])
+    if isinstance(measure, General):
+        once = np.ones(number.max() + 1, dtype=np.int64)
+        chunks = [
+            np.column_stack([measure.values(task, table, counts[:, number]) for table in tables])
+            for counts in _draws(once, replicates, generator, width=len(number))
+        ]
+        return np.concatenate(chunks)
+    rows = np.hstack([measure.statistics(task, table) for table in tables])
+    sums = np.zeros((number.max() + 1, rows.shape[1]))
+    np.add.at(sums, number, rows)
+    distinct, multiplicity = np.unique(sums, axis=0, return_counts=True)
+    chunks = [
+        measure.value((counts @ distinct).reshape(len(counts), len(tables), -1))
+        for counts in _draws(multiplicity, replicates, generator, width=len(distinct))
+    ]
+    return np.concatenate(chunks)
+
+
+def _draws(
+    multiplicity: np.ndarray, replicates: int, generator: np.random.Generator, width: int
+) -> Iterator[np.ndarray]:
+    """How often each kind of cluster is drawn, in chunks (r, kinds) of at most CHUNK entries.
+
+    multiplicity: clusters of each kind. As many clusters are drawn as there are. `width`: entries
+    a row that the caller makes of a draw.
+    """
+    clusters, kinds = int(multiplicity.sum()), len(multiplicity)
+    size = max(1, CHUNK // max(width, kinds))
+    for start in range(0, replicates, size):
+        rows = min(size, replicates - start)
+        if kinds * 4 < clusters:
+            yield generator.multinomial(clusters, multiplicity / clusters, size=rows)
+            continue
+        # With nearly as many kinds as clusters, counting single draws is the faster way.
+        kind = np.repeat(np.arange(kinds), multiplicity)
+        picks = kind[generator.integers(0, clusters, size=(rows, clusters))]
+        picks += kinds * np.arange(rows)[:, None]
+        yield np.bincount(picks.ravel(), minlength=rows * kinds).reshape(rows, kinds)
+
+
+def _interval(drawn: np.ndarray, clusters: int, task: TaskSpec, columns: Columns) -> Interval:
+    """SE and percentiles over the defined replicates, which must be at least half of all."""
+    defined = drawn[~np.isnan(drawn)]
+    if clusters <= len(_flat(task, columns)) or 2 * len(defined) < len(drawn):
+        return Interval(None, None, None)
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(defined.std(ddof=1)), float(low), float(high))
+
+
+def _aligned(tables: Sequence[Columns]) -> list[Columns]:
+    """The tables with their rows in one order: by split, subset and id."""
+    ordered = [
+        take(table, np.lexsort((table["id"], table["subset"], table["split"]))) for table in tables
+    ]
+    for table in ordered[1:]:
+        for name in ("split", "subset", "id", "cluster"):
+            if not np.array_equal(table[name], ordered[0][name]):
+                raise InputError("the outcomes to compare are not of the same examples")
+    return ordered
