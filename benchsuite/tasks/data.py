@@ -88,7 +88,7 @@ def read_table(
     path = str(spec.dataset.path)
     hub_split = spec.dataset.splits.get(split, split)
     try:
-        arrow = hub_table(path, config, hub_split, hub_revision(spec), offline, load_dataset)
+        arrow = hub_table(path, config, hub_split, spec.dataset.hub_revision, offline, load_dataset)
     except DataUnavailable as error:
         absent = f"{mirrored} does not exist" if mirrored else f"{MIRROR_VARIABLE} is not set"
         raise DataUnavailable(
@@ -112,17 +112,23 @@ def local_file(spec: TaskSpec, split: str) -> Path | None:
     return Path(spec.source).parent / files[split]
 
 
-def mirror_file(spec: TaskSpec, config: str, split: str) -> Path | None:
-    """Where the mirror would hold the table; None when there is no mirror.
+def mirror_root() -> Path | None:
+    """The mirror's folder; None when there is none.
 
     Raises InputError when the variable names no folder.
     """
     root = os.environ.get(MIRROR_VARIABLE)
-    if not root or not spec.dataset.path:
+    if not root:
         return None
     if not Path(root).is_dir():
         raise InputError(f"{MIRROR_VARIABLE}={root}: not a folder; set it to a mirror or unset it")
-    return Path(root) / table_path(spec, config, split)
+    return Path(root)
+
+
+def mirror_file(spec: TaskSpec, config: str, split: str) -> Path | None:
+    """Where the mirror would hold the table; None when there is no mirror."""
+    root = mirror_root()
+    return None if root is None else root / table_path(spec, config, split)
 
 
 def table_path(spec: TaskSpec, config: str, split: str) -> Path:
@@ -168,11 +174,6 @@ def count_rows(path: Path, columns: Sequence[str]) -> int:
     if path.suffix.lower() == ".parquet":
         return parquet_rows(path)
     return read_file(path, columns, "files").rows
-
-
-def hub_revision(spec: TaskSpec) -> str | None:
-    """The revision to ask the hub for; None (its newest) where it could not be verified."""
-    return None if spec.dataset.revision == "unverified" else spec.dataset.revision
 
 
 def hub_table(

@@ -41,9 +41,7 @@ def examples_of(spec: TaskSpec, table: Table, split: str, subset: str) -> list[E
         except ValueError as error:
             raise InputError(f"{table.where(row)}: {error}") from error
         name = str(row) if id_column is None else _identifier(table, id_column, row)
-        seen[name] += 1
-        if seen[name] > 1:
-            name = f"{name}#{seen[name]}"
+        name = _unique(name, seen)
         shared = table.columns[clusters][row] if clusters else None
         group = table.columns[spec.group][row] if spec.group else None
         examples.append(
@@ -92,6 +90,16 @@ def _identifier(table: Table, column: str, row: int) -> str:
     if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
         raise InputError(f"{table.where(row)}: id in column '{column}' is {_show(value)}")
     return str(value)
+
+
+def _unique(name: str, seen: Counter[str]) -> str:
+    """The name itself, or `name#2`, `name#3`... where it was given before; counts both in seen."""
+    candidate = name
+    while seen[candidate]:
+        seen[name] += 1
+        candidate = f"{name}#{seen[name]}"
+    seen[candidate] += 1
+    return candidate
 
 
 def _field(name: str, value: Any) -> Any:

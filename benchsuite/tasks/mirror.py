@@ -18,10 +18,10 @@ from benchsuite.tasks.data import (
     check_columns,
     columns_in_use,
     count_rows,
-    hub_revision,
     hub_table,
     local_file,
     mirror_file,
+    mirror_root,
     parquet_rows,
     table_path,
 )
@@ -90,7 +90,9 @@ def status(registry: Registry, names: Sequence[str] = ()) -> list[StatusRow]:
     """Every split that the named tasks (default: all) score or train on, and others that are here.
 
     Reads no more than the metadata of parquet files. The hub and its cache are not looked at.
+    Raises InputError for an unknown task, or when the mirror's folder does not exist.
     """
+    mirror_root()  # a wrong folder is said once, not in every row
     rows: list[StatusRow] = []
     for name in names or registry.ids():
         spec = registry.get(name)
@@ -202,7 +204,12 @@ def _pull_table(
     hub_split = spec.dataset.splits.get(split, split)
     try:
         table = hub_table(
-            str(spec.dataset.path), config, hub_split, hub_revision(spec), False, load_dataset
+            str(spec.dataset.path),
+            config,
+            hub_split,
+            spec.dataset.hub_revision,
+            False,
+            load_dataset,
         )
         check_columns(name, table.column_names, columns_in_use(spec))
     except (DataUnavailable, InputError) as error:

@@ -139,12 +139,10 @@ class Task:
         return take_clusters(sizes, number, salt=f"selection\x1f{self.id}")
 
     def _train_split(self) -> str:
-        dataset = self.spec.dataset
-        if dataset.train_split is None or (
-            dataset.files and dataset.train_split not in dataset.files
-        ):
+        split = self.spec.dataset.train_split
+        if split is None:
             raise NotApplicable(f"task {self.id} has no training split")
-        return dataset.train_split
+        return split
 
     def _load(self, split: str) -> _Loaded:
         if split not in self._loaded:
