@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from benchsuite.errors import InputError
-from benchsuite.tasks.registry import load_spec, load_suite
-from benchsuite.tasks.spec import Prompt, TaskSpec
+from benchsuite.tasks.kinds import CANONICAL_FIELDS, METHODS, METRICS
+from benchsuite.tasks.registry import load_spec, load_suite, validate_dir
+from benchsuite.tasks.spec import Dataset, Prompt, Suite, TaskSpec, Truncation
+from benchsuite.tasks.task import load_task
 
 SOUND = """\
 version: 1
@@ -283,3 +287,39 @@ def test_faults_of_suites(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
         load_suite(path)
     assert str(caught.value).removeprefix(f"{path}:").startswith(said)
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "adding-a-task.md"
+
+
+def test_the_documented_task_is_sound(tmp_path: Path) -> None:
+    blocks = re.findall(r"```(csv|yaml)\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    assert [language for language, _ in blocks] == ["csv", "csv", "yaml", "yaml"]
+    names = ("train.csv", "test.csv", "moods.yaml", "suites/quick.yaml")
+    (tmp_path / "suites").mkdir()
+    for name, (_, text) in zip(names, blocks, strict=True):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert validate_dir(tmp_path) == []
+    assert len(blocks[2][1].splitlines()) <= 21
+    examples = load_task("moods", [tmp_path]).evaluation("validation").examples
+    assert [example.target for example in examples] == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("model", [TaskSpec, Dataset, Truncation, Prompt, Suite])
+def test_every_key_is_documented(model: type[BaseModel]) -> None:
+    documented = DOCUMENT.read_text("utf-8")
+    for key in model.model_fields:
+        if (model, key) not in [(TaskSpec, "id"), (TaskSpec, "source"), (Suite, "id")]:
+            assert f"`{key}`" in documented
+
+
+def test_documented_kinds_and_methods_are_those_of_the_schema() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|(.*)\|$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    for kind in CANONICAL_FIELDS:
+        (cells,) = [cells for name, cells in rows if name == kind and cells.count("|") == 3]
+        required, optional, answer = CANONICAL_FIELDS[kind]
+        fields, answers, metrics, methods = cells.split("|")
+        assert set(re.findall("`(.*?)`", fields)) == {*required, *optional}
+        assert answer is None or f"`{answer}`" in answers
+        assert tuple(re.findall("`(.*?)`", metrics)) == METRICS[kind]
+        assert tuple(re.findall("`(.*?)`", methods)) == METHODS[kind]
