@@ -239,7 +239,8 @@ class ZeroShotPredictor:
             lambda values: build_requests(prompt, values),
             self.task.truncation,
             self.scorer,
-            reserve=prompt.max_new_tokens if prompt.method == "generate" else 0,
+            # One more for the start token that some tokenizers want.
+            reserve=prompt.max_new_tokens + 1 if prompt.method == "generate" else 0,
         )
 
 
