@@ -22,8 +22,9 @@ def check_dataset(dataset: Dataset) -> None:
         raise SpecError("name either `path` (a hub dataset) or `files` (local), not both")
     if dataset.path and not dataset.configs:
         raise SpecError("a hub dataset needs `configs` (often [default])")
-    if dataset.files and dataset.configs:
-        raise SpecError("`configs` belong to a hub dataset, not to `files`", "configs")
+    for key in ("configs", "concat", "splits", "revision", "verified"):
+        if dataset.files and key in dataset.model_fields_set:
+            raise SpecError(f"`{key}` goes with a hub dataset, not with `files`", key)
     if len(dataset.configs) > 1 and dataset.concat is None:
         raise SpecError("several `configs` need `concat: pool` or `concat: mean`", "configs")
     if len(dataset.configs) != len(set(dataset.configs)):
@@ -34,6 +35,12 @@ def check_dataset(dataset: Dataset) -> None:
         raise SpecError("at least one split must be scored", "eval_splits")
     if len(dataset.eval_splits) != len(set(dataset.eval_splits)):
         raise SpecError("a split is named twice", "eval_splits")
+    for split, rows in dataset.rows.items():
+        for config in rows if isinstance(rows, dict) else ():
+            if config not in dataset.configs:
+                raise SpecError(f"`{config}` is not one of the configs", "rows", split, config)
+    if dataset.train_from and dataset.train_split:
+        raise SpecError("`train_from` goes with `train_split: null`", "train_from")
     if dataset.train_split in dataset.eval_splits:
         raise SpecError("a split that is scored cannot be trained on", "train_split")
     for split in dataset.eval_splits if dataset.files else ():

@@ -50,13 +50,14 @@ def validate_dir(folder: Path, bundled: bool = True) -> list[str]:
     known = set(specs)
     lines: list[str] = []
     if bundled and folder.resolve() != tasks_root().resolve():
-        ours = set(_scan(tasks_root())[0])
-        lines += [
-            f"{path}: id `{task}` is already taken by a bundled task; rename the file"
-            for task, path in specs.items()
-            if task in ours
-        ]
-        known |= ours
+        ours, our_suites = _scan(tasks_root())
+        for noun, there, here in (("task", ours, specs), ("suite", our_suites, suites)):
+            lines += [
+                f"{here[name]}: a bundled {noun} is already called `{name}`; rename the file"
+                for name in here
+                if name in there
+            ]
+        known |= set(ours)
     for path in specs.values():
         parsed = _parse_spec(path, folder)
         faults = list(parsed.faults)

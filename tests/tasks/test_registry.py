@@ -73,7 +73,7 @@ def test_ids_may_not_clash(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"id `glue/sst2` is already taken by .*; rename"):
         Registry([folder])
     (line,) = validate_dir(folder)
-    assert "id `glue/sst2` is already taken by a bundled task" in line
+    assert "a bundled task is already called `glue/sst2`; rename the file" in line
     other = folder_with(tmp_path / "other")
     with pytest.raises(InputError, match="id `moods` is already taken"):
         Registry([other, folder_with(tmp_path / "third")])
@@ -82,6 +82,8 @@ def test_ids_may_not_clash(tmp_path: Path) -> None:
     (suites / "core.yaml").write_text("description: d\ntasks: [blimp]\n")
     with pytest.raises(InputError, match="suite `core` is already defined"):
         Registry([tmp_path / "fourth"])
+    (line,) = validate_dir(tmp_path / "fourth")
+    assert "a bundled suite is already called `core`" in line
 
 
 def test_missing_folders_are_told(tmp_path: Path) -> None:
@@ -152,7 +154,7 @@ def test_validation_lists_every_fault(tmp_path: Path) -> None:
 
 
 def test_the_task_trained_from_must_exist(tmp_path: Path) -> None:
-    text = LOCAL.replace("  files:", "  train_from: glue/mnly\n  files:")
+    text = LOCAL.replace("  files:", "  train_from: glue/mnly\n  train_split: null\n  files:")
     folder = folder_with(tmp_path, text=text)
     (line,) = validate_dir(folder)
     assert line.startswith(f"{folder}/moods.yaml:5: unknown task `glue/mnly`; did you mean")

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from benchsuite.errors import InputError
+from benchsuite.metrics.measures import MEASURES
 from benchsuite.tasks.kinds import CANONICAL_FIELDS, METHODS, METRICS
 from benchsuite.tasks.registry import load_spec, load_suite, validate_dir
 from benchsuite.tasks.spec import Dataset, Prompt, Suite, TaskSpec, Truncation
@@ -190,6 +191,17 @@ def test_every_kind_has_a_smallest_sound_file(tmp_path: Path, kind: str) -> None
         ("[default]", "[default]\n  train_split: validation", "7: key `dataset.train_split`: a"),
         ("[default]", "[default]\n  eval_splits: []", "7: key `dataset.eval_splits`: at least one"),
         ("[default]", "[default]\n  verified: true", "7: key `dataset.verified`: only a commit"),
+        (
+            "[default]",
+            "[default]\n  train_from: blimp",
+            "7: key `dataset.train_from`: `train_from`",
+        ),
+        ("[default]", "[default]\n  rows: {test: {x: 1}}", "7: key `dataset.rows.test.x`: `x` is"),
+        (
+            "  path: somebody/moods",
+            "  files: {train: a.csv, validation: b.csv}",
+            "6: key `dataset.configs`: `configs` goes with a hub dataset",
+        ),
         ("prompts:", "truncation: {shorten: label}\nprompts:", "12: key `truncation.shorten`"),
         ("    method: cloze", "    method: cloze\n    stop: [x]", "15: key `prompts[0].stop`"),
     ],
@@ -323,3 +335,9 @@ def test_documented_kinds_and_methods_are_those_of_the_schema() -> None:
         assert answer is None or f"`{answer}`" in answers
         assert tuple(re.findall("`(.*?)`", metrics)) == METRICS[kind]
         assert tuple(re.findall("`(.*?)`", methods)) == METHODS[kind]
+
+
+def test_metrics_of_the_schema_are_those_that_can_be_computed() -> None:
+    assert {kind: set(names) for kind, names in MEASURES.items()} == {
+        kind: set(names) for kind, names in METRICS.items()
+    }
