@@ -1,0 +1,132 @@
+"""What a checkpoint folder holds, read without torch: configuration, family, hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from benchsuite.errors import InputError
+
+# Seed of every untrained model, whatever the cell's: an untrained model is a fixed floor.
+UNTRAINED_SEED = 20260101
+WEIGHTS = "model.safetensors"
+WEIGHTS_INDEX = "model.safetensors.index.json"
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
+# Files that hold a vocabulary; the others only add to one.
+VOCABULARIES = tuple(name for name in TOKENIZER_FILES if name.startswith(("tokenizer.", "vocab.")))
+VOCABULARIES += ("spiece.model", "sentencepiece.bpe.model")
+
+ENCODER_HEADS = ("ForMaskedLM",)
+DECODER_HEADS = ("ForCausalLM", "LMHeadModel")
+# Model types of checkpoints that name no language-model head (`BertModel`).
+ENCODER_TYPES = {"albert", "bert", "distilbert", "electra", "modernbert", "roberta", "xlm-roberta"}
+DECODER_TYPES = {"gpt2", "gpt_neo", "gpt_neox", "llama", "mistral", "opt", "qwen2"}
+
+_hashes: dict[tuple[str, int, int], str] = {}
+
+
+def read_config(path: Path, name: str) -> dict[str, Any]:
+    """The folder's `config.json`; InputError where it is missing or not a JSON object."""
+    file = path / "config.json"
+    if not file.is_file():
+        raise InputError(f"model '{name}': {path} has no config.json")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"model '{name}': {file} is not valid JSON ({error})") from None
+    if not isinstance(config, dict):
+        raise InputError(f"model '{name}': {file} is not a JSON object")
+    return config
+
+
+def family_of(config: dict[str, Any], name: str) -> str:
+    """`encoder`, `decoder` or `encoder-decoder`, from what the configuration says of itself."""
+    if config.get("is_encoder_decoder"):
+        return "encoder-decoder"
+    for architecture in config.get("architectures") or ():
+        if architecture.endswith(DECODER_HEADS):
+            return "decoder"
+        if architecture.endswith(ENCODER_HEADS):
+            return "encoder"
+    model_type = str(config.get("model_type"))
+    if model_type in ENCODER_TYPES | DECODER_TYPES:
+        return "encoder" if model_type in ENCODER_TYPES else "decoder"
+    raise InputError(
+        f"model '{name}': config.json names no language-model architecture "
+        f"(architectures {config.get('architectures')}, model type {model_type})"
+    )
+
+
+def weights_hash(path: Path, name: str) -> str:
+    """SHA-256 over the safetensors files' bytes, in the order of their names."""
+    return _digest(_weight_files(path, name))
+
+
+def tokenizer_hash(path: Path, name: str) -> str:
+    """SHA-256 over the tokenizer's files; InputError where there is none."""
+    files = [path / file for file in TOKENIZER_FILES if (path / file).is_file()]
+    if not any(file.name in VOCABULARIES for file in files):
+        raise InputError(f"model '{name}': {path} has no tokenizer (tokenizer.json)")
+    return _digest(files)
+
+
+def untrained_hash(config: dict[str, Any]) -> str:
+    """What stands for the weights of a fresh model: its configuration and the seed.
+
+    The version of the library that saved it and the stored precision say nothing of a fresh model.
+    """
+    aside = ("transformers_version", "dtype", "torch_dtype")
+    kept = {key: value for key, value in config.items() if key not in aside}
+    text = json.dumps(kept, sort_keys=True)
+    return f"untrained:{hashlib.sha256(text.encode()).hexdigest()}:{UNTRAINED_SEED}"
+
+
+def _weight_files(path: Path, name: str) -> list[Path]:
+    if (path / WEIGHTS).is_file():
+        return [path / WEIGHTS]
+    index = path / WEIGHTS_INDEX
+    if index.is_file():
+        try:
+            shards = sorted(
+                set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+            )
+        except (ValueError, KeyError, AttributeError):
+            raise InputError(f"model '{name}': {index} is not a safetensors index") from None
+        for shard in shards:
+            if Path(shard).name != shard or not (path / shard).is_file():
+                raise InputError(f"model '{name}': {path} lacks the shard {shard}")
+        return [path / shard for shard in shards]
+    pickles = sorted(file.name for pattern in PICKLES for file in path.glob(pattern))
+    if pickles:
+        raise InputError(
+            f"model '{name}': only a pickle checkpoint ({pickles[0]}), which can run code when "
+            "read; convert it to safetensors (save_pretrained) first"
+        )
+    raise InputError(f"model '{name}': {path} has no {WEIGHTS}")
+
+
+def _digest(files: list[Path]) -> str:
+    """SHA-256 over names and contents; a single file's content is hashed once a process."""
+    whole = hashlib.sha256()
+    for file in files:
+        stat = file.stat()
+        key = (str(file.resolve()), stat.st_mtime_ns, stat.st_size)
+        if key not in _hashes:
+            with file.open("rb") as stream:
+                _hashes[key] = hashlib.file_digest(stream, "sha256").hexdigest()
+        whole.update(f"{file.name}\n{_hashes[key]}\n".encode())
+    return whole.hexdigest()

@@ -1,0 +1,214 @@
+"""Names of models -> folders, families and hashes, without torch; then the loaded model.
+
+A name is a bundled model (a folder in `baselines/models/`, or an entry point of the group
+`benchsuite.models`), a local path, or `hf:<hub id>`; then `@<revision or step>`; then `:untrained`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchsuite.errors import InputError
+from benchsuite.models.checkpoint import (
+    UNTRAINED_SEED,
+    family_of,
+    read_config,
+    tokenizer_hash,
+    untrained_hash,
+    weights_hash,
+)
+from benchsuite.paths import baselines_root
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+ENTRY_POINTS = "benchsuite.models"
+UNTRAINED = ":untrained"
+# What the project's own checkpoints say of themselves, beside the Hugging Face files.
+METADATA_FILE = "benchsuite.json"
+STEPS = Path("runs") / "pretrain"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model that was found but not loaded.
+
+    name: as the user wrote it. revision: commit on the hub, pretraining step, or "". Hashes are
+    hexadecimal SHA-256 over file contents (an untrained model's names its configuration and seed).
+    metadata: the contents of `benchsuite.json`, {} where there is none.
+    """
+
+    name: str
+    path: Path
+    family: str
+    untrained: bool
+    revision: str
+    weights_hash: str
+    tokenizer_hash: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Model:
+    """A loaded model in evaluation mode. max_length: window in tokens."""
+
+    name: str
+    path: Path
+    family: str
+    network: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    max_length: int
+    device: str
+    dtype: str
+    ref: ModelRef
+
+    @property
+    def parameters_total(self) -> int:
+        """Number of parameters, tied ones counted once."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+
+def resolve_model(name: str) -> ModelRef:
+    """Find the model of a name and hash its files; imports neither torch nor transformers.
+
+    Raises InputError for a name that leads nowhere (with the nearest known one) and for a folder
+    that lacks its configuration, tokenizer or safetensors.
+    """
+    stem, untrained = name.removesuffix(UNTRAINED), name.endswith(UNTRAINED)
+    path, revision = _locate(stem, name, weights=not untrained)
+    config = read_config(path, name)
+    return ModelRef(
+        name=name,
+        path=path,
+        family=family_of(config, name),
+        untrained=untrained,
+        revision=revision,
+        weights_hash=untrained_hash(config) if untrained else weights_hash(path, name),
+        tokenizer_hash=tokenizer_hash(path, name),
+        metadata={} if untrained else _metadata(path, name),
+    )
+
+
+def list_models() -> list[ModelRef]:
+    """Bundled models and those of plugins, by name."""
+    return [resolve_model(name) for name in sorted(_folders())]
+
+
+def describe_models() -> list[dict[str, Any]]:
+    """A row a model for the command line: name, family, stored weights (MiB), description, path."""
+    return [
+        {
+            "name": ref.name,
+            "family": ref.family,
+            "MiB": round(sum(f.stat().st_size for f in ref.path.glob("*.safetensors")) / 2**20, 1),
+            "description": str(ref.metadata.get("description", "")),
+            "path": str(ref.path),
+        }
+        for ref in list_models()
+    ]
+
+
+def load_model(
+    name: str, dtype: str = "float32", device: str = "cpu", max_length: int | None = None
+) -> Model:
+    """Load a model's network and tokenizer.
+
+    dtype: `float32` or `bfloat16`, whatever precision the file has. device: `cpu` or `cuda`.
+    max_length: a window smaller than the model's own. `:untrained` initialises the same
+    configuration afresh, from one fixed seed whatever the cell's. Raises InputError.
+    """
+    from benchsuite.models.loading import load_network, load_tokenizer, window
+
+    ref = resolve_model(name)
+    tokenizer = load_tokenizer(ref.path, name)
+    network = load_network(
+        ref.path,
+        name,
+        family=ref.family,
+        dtype=dtype,
+        device=device,
+        seed=UNTRAINED_SEED if ref.untrained else None,
+    )
+    longest = window(network, tokenizer)
+    if max_length is not None and max_length > longest:
+        raise InputError(f"--max-length {max_length}: the window of {name} is {longest} tokens")
+    return Model(
+        name=name,
+        path=ref.path,
+        family=ref.family,
+        network=network,
+        tokenizer=tokenizer,
+        max_length=max_length or longest,
+        device=device,
+        dtype=dtype,
+        ref=ref,
+    )
+
+
+def _folders() -> dict[str, Callable[[], Path]]:
+    """Short names -> how to get their folder: plugins first, so that none hides a bundled model."""
+    found: dict[str, Callable[[], Path]] = {
+        point.name: partial(_plugin_folder, point) for point in entry_points(group=ENTRY_POINTS)
+    }
+    models = baselines_root() / "models"
+    for folder in sorted(models.iterdir()) if models.is_dir() else []:
+        if (folder / "config.json").is_file():
+            found[folder.name] = partial(Path, folder)
+    return found
+
+
+def _plugin_folder(point: EntryPoint) -> Path:
+    """What a plugin's callable returns: the folder of its checkpoint."""
+    return Path(point.load()())
+
+
+def _locate(stem: str, name: str, weights: bool) -> tuple[Path, str]:
+    """Folder and revision of a name without its `:untrained`."""
+    if stem.startswith("hf:"):
+        from benchsuite.models.hub import fetch
+
+        hub_id, _, revision = stem.removeprefix("hf:").partition("@")
+        return fetch(hub_id, revision or None, name, weights=weights)
+    folders = _folders()
+    if stem in folders:
+        return folders[stem](), ""
+    base, _, step = stem.rpartition("@")
+    if base in folders:
+        path = STEPS / base / f"step-{step}"
+        if not path.is_dir():
+            raise InputError(
+                f"model '{name}': no {path}; make it with `bench pretrain "
+                f"baselines/recipes/{base}.yaml --corpus DIR --out {STEPS / base}`"
+            )
+        return path, step
+    for candidate, revision in ((Path(stem), ""), (Path(base, f"step-{step}"), step)):
+        if "/" in stem and candidate.is_dir():
+            return candidate, revision
+    if "/" in stem:
+        raise InputError(
+            f"model '{name}': no such folder; a model of the hub is written hf:{stem.lstrip('./')}"
+        )
+    near = difflib.get_close_matches(stem, folders, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    known = ", ".join(sorted(folders)) or "none"
+    raise InputError(
+        f"unknown model '{name}'; {hint}known: {known}; also ./path and hf:<id>@<revision>"
+    )
+
+
+def _metadata(path: Path, name: str) -> dict[str, Any]:
+    file = path / METADATA_FILE
+    if not file.is_file():
+        return {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"model '{name}': {file} is not valid JSON ({error})") from None
+    return content if isinstance(content, dict) else {}
