@@ -10,7 +10,7 @@ import csv
 import difflib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -19,18 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchsuite.errors import DataUnavailable, InputError
+from benchsuite.tasks.hub import LoadDataset, first_line, hub_table
 from benchsuite.tasks.spec import TaskSpec
 
 MIRROR_VARIABLE = "BENCHSUITE_DATA"
-PARQUET_REVISION = "refs/convert/parquet"
-
 Source = Literal["mirror", "hub", "files"]
-# The signature of `datasets.load_dataset` as it is used here: (path, config, split=, revision=).
-LoadDataset = Callable[..., Any]
-
-# Why the hub could not be reached, once it was tried: each attempt without a network takes the
-# libraries 20 seconds and more, so a process makes one.
-_unreachable: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -176,59 +169,12 @@ def count_rows(path: Path, columns: Sequence[str]) -> int:
     return read_file(path, columns, "files").rows
 
 
-def hub_table(
-    path: str,
-    config: str,
-    split: str,
-    revision: str | None,
-    offline: bool = False,
-    load_dataset: LoadDataset | None = None,
-) -> pa.Table:
-    """One split from the hub or its local cache, all of its columns.
-
-    With `offline` the hub is not tried; HF_HUB_OFFLINE or HF_DATASETS_OFFLINE leave its local
-    cache. The revision `refs/convert/parquet` is the hub's own parquet conversion of a dataset
-    whose script no longer loads; its files are named outright, since that branch has no card that
-    would name configs. Raises DataUnavailable with the reason.
-    """
-    if load_dataset is None and not hub_is_offline():
-        if offline:
-            raise DataUnavailable("offline: the hub is not tried")
-        if _unreachable:
-            raise DataUnavailable(f"the hub could not be reached before: {_unreachable[0]}")
-    load = load_dataset or _load_dataset()
-    try:
-        if revision == PARQUET_REVISION:
-            pattern = f"hf://datasets/{path}@{revision}/{config}/{split}/*.parquet"
-            dataset = load("parquet", data_files={split: pattern}, split=split)
-        else:
-            dataset = load(path, config, split=split, revision=revision)
-    except (OSError, ValueError, RuntimeError) as error:
-        if load_dataset is None and isinstance(error, ConnectionError):
-            _unreachable.append(_first_line(error))
-        reason = _first_line(error)
-        if "scripts are no longer supported" in reason:
-            reason += f" (the task can name `revision: {PARQUET_REVISION}`)"
-        raise DataUnavailable(
-            f"{path}/{config}/{split} cannot be had from the hub: {reason}"
-        ) from error
-    table = dataset.with_format("arrow")[:]
-    if table.num_rows == 0:
-        raise DataUnavailable(f"{path}/{config}/{split} on the hub has no rows")
-    return table
-
-
-def _load_dataset() -> LoadDataset:
-    # Imported here: slow to import, and most runs find their data in files or a mirror.
-    import datasets
-
-    return datasets.load_dataset
-
-
-def hub_is_offline() -> bool:
-    """Whether the Hugging Face libraries are told to use their local cache only."""
-    names = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
-    return any(os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE") for name in names)
+def parse_json(text: str) -> Any:
+    """A JSON value. Raises ValueError, also on half a surrogate pair, which nothing can encode."""
+    value = json.loads(text)
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return value
 
 
 def check_columns(name: str, there: Sequence[str], wanted: Sequence[str]) -> None:
@@ -308,9 +254,9 @@ def _read_jsonl(path: Path, columns: Sequence[str], source: Source) -> Table:
                 continue
             where = f"{path}, line {number}"
             try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise InputError(f"{where}: broken JSON: {error.msg}") from error
+                row = parse_json(line)
+            except ValueError as error:
+                raise InputError(f"{where}: broken JSON: {first_line(error)}") from error
             if not isinstance(row, dict):
                 raise InputError(f"{where}: not a JSON object")
             check_columns(where, list(row), columns)
@@ -332,12 +278,6 @@ def _undecodable_line(path: Path) -> int:
 
 def _broken_parquet(path: Path, error: Exception) -> InputError:
     return InputError(
-        f"{path}: not a readable parquet file (truncated?): {_first_line(error)}; "
+        f"{path}: not a readable parquet file (truncated?): {first_line(error)}; "
         "delete it and get it again"
     )
-
-
-def _first_line(error: Exception) -> str:
-    """A library's message cut to one line, for a message of ours."""
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:200]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchsuite.errors import InputError
-from benchsuite.tasks.data import Table
+from benchsuite.tasks.data import Table, parse_json
 from benchsuite.tasks.example import Example
 from benchsuite.tasks.spec import CANONICAL_FIELDS, TaskSpec
 
@@ -75,8 +75,7 @@ def data_hash(examples: list[Example]) -> str:
             "target": example.target,
         }
         text = json.dumps(row, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        # Lone surrogates can come out of JSON escapes; they are hashed rather than refused.
-        digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
+        digest.update(text.encode("utf-8") + b"\n")
     return digest.hexdigest()
 
 
@@ -119,8 +118,8 @@ def _json(name: str, value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
-    except json.JSONDecodeError as error:
+        return parse_json(value)
+    except ValueError as error:
         raise ValueError(f"`{name}` must be a list (in a CSV: JSON), not {_show(value)}") from error
 
 
@@ -247,7 +246,7 @@ TARGETS: dict[str, Callable[[TaskSpec, dict[str, Any], Any], Any]] = {
 
 
 def _hash16(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
 
 def _show(value: Any) -> str:

@@ -14,17 +14,16 @@ import pyarrow.parquet as pq
 
 from benchsuite.errors import DataUnavailable, InputError
 from benchsuite.tasks.data import (
-    LoadDataset,
     check_columns,
     columns_in_use,
     count_rows,
-    hub_table,
     local_file,
     mirror_file,
     mirror_root,
     parquet_rows,
     table_path,
 )
+from benchsuite.tasks.hub import LoadDataset, first_line, hub_table
 from benchsuite.tasks.registry import Registry
 from benchsuite.tasks.spec import TaskSpec
 from benchsuite.tasks.task import Availability, compare_rows, official_rows, split_names
@@ -235,8 +234,8 @@ def _write_parquet(table: pa.Table, target: Path) -> None:
         temporary.chmod(0o644)  # mkstemp's own mode is for the owner alone
         temporary.replace(target)
         temporary = None
-    except OSError as error:
-        raise InputError(f"cannot write {target}: {error.strerror or error}") from error
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"cannot write {target}: {first_line(error)}") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from benchsuite.errors import InputError, NotApplicable
-from benchsuite.tasks.data import LoadDataset, Source, read_table
+from benchsuite.tasks.data import Source, read_table
 from benchsuite.tasks.example import Example
+from benchsuite.tasks.hub import LoadDataset
 from benchsuite.tasks.mapping import data_hash, examples_of
 from benchsuite.tasks.spec import Dataset, TaskSpec
 

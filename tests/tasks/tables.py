@@ -150,6 +150,7 @@ def hub_of(
     def load_dataset(
         path: str, config: str, split: str, revision: str | None = None
     ) -> datasets.Dataset:
+        path = path.removeprefix("hf://datasets/")
         if calls is not None:
             calls.append({"path": path, "config": config, "split": split, "revision": revision})
         if (path, config, split) not in tables:

@@ -13,7 +13,7 @@ import pytest
 
 from benchsuite.errors import DataUnavailable, InputError
 from benchsuite.tasks import data
-from benchsuite.tasks.data import hub_table, read_file, read_table
+from benchsuite.tasks.data import read_file, read_table
 from tests.tasks.tables import TABLES, hub_dataset, hub_of, make_spec, write_csv, write_parquet
 
 TABLE = TABLES["classification"]
@@ -60,28 +60,6 @@ def test_the_hub_is_asked_for_what_the_mirror_lacks(mirror: Path) -> None:
     ]
 
 
-def test_the_real_library_takes_the_call(tmp_path: Path) -> None:
-    """`datasets.load_dataset` itself, on a repository with configs as the hub has them."""
-    import datasets
-
-    write_parquet(tmp_path / "owner/name/data/train.parquet", TABLE)
-    (tmp_path / "owner/name/README.md").write_text(
-        "---\nconfigs:\n- config_name: other\n  data_files: data/train.parquet\n"
-        "- config_name: config\n  data_files:\n  - split: train\n    path: data/train.parquet\n"
-        "---\n"
-    )
-
-    def from_folder(path: str, *rest: Any, **keys: Any) -> Any:
-        cache = str(tmp_path / "cache")
-        return datasets.load_dataset(str(tmp_path / path), *rest, cache_dir=cache, **keys)
-
-    spec = make_spec("classification", hub_dataset())
-    assert read_table(spec, "config", "train", load_dataset=from_folder).columns == TABLE
-    for config, split in (("config", "test"), ("absent", "train")):
-        with pytest.raises(DataUnavailable, match=f"name/{config}/{split} cannot be had"):
-            read_table(spec, config, split, load_dataset=from_folder)
-
-
 def test_an_unverified_revision_asks_for_the_newest() -> None:
     calls: list[dict[str, Any]] = []
     hub = hub_of({("owner/name", "config", "train"): TABLE}, calls)
@@ -107,70 +85,6 @@ def test_absent_data_say_how_to_get_them(mirror: Path) -> None:
     assert "bench data pull glue/ax --to DIR" in message and "BENCHSUITE_DATA" in message
     assert "test.parquet does not exist" in message and "Unknown split" in message
     assert "\n" not in message
-
-
-def test_offline_leaves_the_hub_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> Any:
-        raise AssertionError("the hub was tried")
-
-    monkeypatch.setattr(data, "_load_dataset", fail)
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    with pytest.raises(DataUnavailable, match="offline"):
-        hub_table("owner/name", "config", "train", None, offline=True)
-
-
-def test_the_offline_variables_leave_the_local_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real library, which finds nothing in its cache and does not wait for a network."""
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(DataUnavailable, match="[Oo]ffline"):
-        hub_table("owner/absent", "config", "train", None, offline=True)
-
-
-def test_an_unreachable_hub_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    attempts: list[str] = []
-
-    def load_dataset(path: str, *rest: Any, **keys: Any) -> Any:
-        attempts.append(path)
-        raise ConnectionError("Couldn't reach it")
-
-    monkeypatch.setattr(data, "_load_dataset", lambda: load_dataset)
-    monkeypatch.setattr(data, "_unreachable", [])
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.delenv("HF_DATASETS_OFFLINE", raising=False)
-    for name in ("owner/one", "owner/two"):
-        with pytest.raises(DataUnavailable, match="Couldn't reach it"):
-            hub_table(name, "config", "train", None)
-    assert attempts == ["owner/one"]
-
-
-def test_the_parquet_conversion_is_loaded_by_its_files() -> None:
-    calls: list[tuple[str, dict[str, Any]]] = []
-
-    def load_dataset(path: str, **keys: Any) -> Any:
-        calls.append((path, keys))
-        raise ValueError("seen enough")
-
-    with pytest.raises(DataUnavailable, match="seen enough"):
-        hub_table("o/n", "conf", "test", "refs/convert/parquet", load_dataset=load_dataset)
-    pattern = "hf://datasets/o/n@refs/convert/parquet/conf/test/*.parquet"
-    assert calls == [("parquet", {"data_files": {"test": pattern}, "split": "test"})]
-
-
-def test_the_parquet_pattern_is_one_the_hub_library_reads() -> None:
-    """Independent: the library's own parser of hf:// addresses."""
-    from huggingface_hub import parse_hf_uri
-
-    uri = parse_hf_uri("hf://datasets/o/n@refs/convert/parquet/conf/test/*.parquet")
-    assert (uri.id, uri.revision) == ("o/n", "refs/convert/parquet")
-    assert uri.path_in_repo == "conf/test/*.parquet"
-
-
-def test_a_script_dataset_is_told_of_the_parquet_conversion() -> None:
-    def load_dataset(*rest: Any, **keys: Any) -> Any:
-        raise RuntimeError("Dataset scripts are no longer supported, but found n.py")
-
-    with pytest.raises(DataUnavailable, match="revision: refs/convert/parquet"):
-        hub_table("o/n", "conf", "test", None, load_dataset=load_dataset)
 
 
 def test_a_mirror_that_is_no_folder_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,6 +168,7 @@ def test_a_missing_column_is_named_with_the_near_miss(tmp_path: Path, suffix: st
             "line 3: has no column 'label'",
         ),
         ("x.jsonl", b'{"text": "a\xff", "label": 1}\n', "line 1: not valid UTF-8"),
+        ("x.jsonl", b'{"text": "\\ud83d", "label": 1}\n', "line 1: broken JSON: 'utf-8' codec"),
         ("x.jsonl", b"\n", "has no rows"),
         ("x.tsv", b"text\tlabel\n", "unknown file type"),
     ],
