@@ -127,6 +127,18 @@ def test_oracle_with_a_threshold(spec: TaskSpec, prompt: Prompt) -> None:
 
 
 @pytest.mark.parametrize(
+    ("spec", "prompt"), [param for param in PROMPTS if param.values[1].method == "threshold"]
+)
+def test_oracle_with_a_tuned_threshold_needs_no_balance(spec: TaskSpec, prompt: Prompt) -> None:
+    if not spec.is_mini and "BENCHSUITE_DATA" not in os.environ:
+        pytest.skip("BENCHSUITE_DATA is not set: no real data")
+    examples = distinct(spec, prompt, real_examples(spec))
+    scorer = oracle(spec, prompt, examples)
+    (variant,) = make_predictor(spec, [prompt], scorer, examples, tuned=True).predict(examples)
+    assert [one.value for one in variant.predictions] == [one.target for one in examples]
+
+
+@pytest.mark.parametrize(
     ("spec", "prompt"), [param for param in PROMPTS if param.values[1].method == "entity"]
 )
 def test_oracle_gets_what_the_candidates_allow(spec: TaskSpec, prompt: Prompt) -> None:
