@@ -107,13 +107,6 @@ def prepare(
     prompts = tuple(_names(prompt, "--prompt")) if prompt is not None else None
     if prompts is not None:
         _check_prompts(prompts, tasks)
-    if explicit:
-        for name, cap, _ in wanted:
-            for split_name in splits or tasks[name].spec.dataset.eval_splits:
-                try:
-                    tasks[name].evaluation(split_name, cap)
-                except DataUnavailable as error:
-                    raise InputError(str(error)) from None
     cells = plan(
         models,
         calls,
@@ -127,6 +120,8 @@ def prepare(
         batch_tokens=batch_tokens,
         max_length=max_length,
     )
+    for cell in cells:
+        _check_data(cell, tasks[cell.task], needed=bool(explicit))
     return Plan(cells=cells, tasks=tasks, store=Path(store))
 
 
@@ -201,6 +196,26 @@ def _check_prompts(prompts: Sequence[str], tasks: dict[str, Task]) -> None:
         for name in prompts:
             if name not in known:
                 raise InputError(f"task {task.id} has no prompt '{name}'; it has {known}")
+
+
+def _check_data(cell: Cell, task: Task, needed: bool) -> None:
+    """Read what a cell will look at, so that broken data stops a run before it starts.
+
+    Data that is not to be had is an error only where it is needed: a suite goes on without.
+    """
+    from benchsuite.models.registry import resolve_model
+    from benchsuite.regimes.registry import get_regime
+
+    regime = get_regime(cell.regime.name)
+    if regime.reason_not_applicable(task, resolve_model(cell.model).family) is not None:
+        return
+    try:
+        for split in cell.splits or task.spec.dataset.eval_splits:
+            task.evaluation(split, cell.limit)
+        regime.train_data(task, cell)
+    except DataUnavailable as error:
+        if needed:
+            raise InputError(str(error)) from None
 
 
 def _check_cuda() -> None:

@@ -98,11 +98,6 @@ def run_cells(
     return found
 
 
-def evaluation_splits(cell: Cell, task: Task) -> list[str]:
-    """The splits a cell is scored on: those asked for, else the task's own."""
-    return list(cell.splits or task.spec.dataset.eval_splits)
-
-
 def _run_cell(
     cell: Cell,
     task: Task,
@@ -121,12 +116,13 @@ def _run_cell(
         reason = regime.reason_not_applicable(task, reference.family)
         if reason is not None:
             raise NotApplicable(reason)
-        splits = {
-            name: task.evaluation(name, cell.limit) for name in evaluation_splits(cell, task)
-        }
+        names = cell.splits or task.spec.dataset.eval_splits
+        splits = {name: task.evaluation(name, cell.limit) for name in names}
         training = regime.train_data(task, cell)
     except (NotApplicable, DataUnavailable) as error:
-        status = "unavailable" if isinstance(error, DataUnavailable) else "not_applicable"
+        status: records.Status = (
+            "unavailable" if isinstance(error, DataUnavailable) else "not_applicable"
+        )
         described["key"] = digest({"cell": described, "status": status})
         record = Record(cell=described, status=status, reason=str(error))
         record.provenance = provenance.collect(started, {})

@@ -14,6 +14,7 @@ from typing import Any
 
 import benchsuite
 
+INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 LIBRARIES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "scikit-learn", "pyarrow")
 
 
@@ -37,18 +38,15 @@ def versions() -> dict[str, str]:
 @functools.cache
 def processor() -> tuple[str, tuple[str, ...]]:
     """Processor model and the instruction sets that matter here (avx512_bf16, amx_bf16, ...)."""
-    model, flags = platform.processor() or platform.machine(), ()
     info = Path("/proc/cpuinfo")
+    facts: dict[str, str] = {}
     if info.exists():
-        lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
-        fields = dict(
-            (part.strip() for part in line.split(":", 1)) for line in lines if ":" in line
-        )
-        model = fields.get("model name", model)
-        wanted = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
-        present = fields.get("flags", "").split()
-        flags = tuple(flag for flag in wanted if flag in present)
-    return model, flags
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            facts[name.strip()] = value.strip()
+    present = facts.get("flags", "").split()
+    flags = tuple(flag for flag in INSTRUCTION_SETS if flag in present)
+    return facts.get("model name") or platform.processor() or platform.machine(), flags
 
 
 @functools.cache

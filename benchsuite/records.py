@@ -181,7 +181,9 @@ def read(folder: Path) -> Record:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{path}: {where}: {first['msg']}") from None
-    if not all(isinstance(record.cell.get(name), str) for name in ("model", "regime", "task", "key")):
+    if not all(
+        isinstance(record.cell.get(name), str) for name in ("model", "regime", "task", "key")
+    ):
         raise InputError(f"{path}: cell lacks its model, regime, task or key")
     return record
 

@@ -1,0 +1,229 @@
+"""The main job on made tasks and tiny models: records, reuse, failures, interruption."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import benchsuite
+from benchsuite import records
+from benchsuite.errors import InputError
+from tests.tiny import tiny_bert, tiny_gpt2
+
+TASK = """\
+version: 1
+kind: classification
+description: a made task
+licence: Apache-2.0
+dataset:
+  files: {train: train.csv, validation: validation.csv}
+fields: {text: sentence, label: label}
+labels: [bad, good]
+metrics: [accuracy]
+prompts:
+  - name: very
+    method: cloze
+    template: "{{ text }} It was very"
+    verbalizers: {bad: " bad", good: " good"}
+  - name: plain
+    method: cloze
+    template: "{{ text }}"
+    verbalizers: {bad: " no", good: " yes"}
+"""
+
+
+@pytest.fixture
+def tasks_dir(tmp_path: Path) -> Path:
+    """A folder with one task outside the repository."""
+    folder = tmp_path / "tasks"
+    folder.mkdir()
+    (folder / "made.yaml").write_text(TASK)
+    rows = [("The soup was cold.", "bad"), ("The sun came up.", "good"), ("Nobody came.", "bad")]
+    lines = ["sentence,label"] + [f"{text} {i},{label}" for i in range(9) for text, label in rows]
+    for split in ("train", "validation"):
+        (folder / f"{split}.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path, tasks_dir: Path) -> Callable[..., list[records.Record]]:
+    """`benchsuite.run` on the made task with a tiny decoder and a store of its own."""
+    model = tiny_gpt2(tmp_path / "model")
+
+    def call(**settings: object) -> list[records.Record]:
+        known = {
+            "model": str(model),
+            "task": "made",
+            "tasks_dir": [tasks_dir],
+            "store": tmp_path / "store",
+        }
+        return benchsuite.run(**{**known, **settings})  # type: ignore[arg-type]
+
+    return call
+
+
+def test_a_record_holds_what_the_design_says(run: Callable, tmp_path: Path) -> None:
+    [record] = run()
+    assert record.status == "done" and record.reason is None
+    assert {(row.prompt, row.metric, row.split) for row in record.results} == {
+        ("very", "accuracy", "validation"),
+        ("plain", "accuracy", "validation"),
+    }
+    head = record.headline
+    values = [row.value for row in record.results]
+    assert head is not None and head.n == 27
+    assert head.value == pytest.approx(np.mean(values))
+    assert head.low <= head.value <= head.high
+    assert set(record.baselines) >= {"majority", "chance"}
+    assert record.labels_used == 0
+    assert record.cost["parameters_trainable"] == 0 and record.cost["parameters_total"] > 0
+    assert record.cost["tokens"] > 0
+    facts = record.provenance["data"]["validation"]
+    assert facts == {"source": "files", "rows": 27, "official": None, "used": 27}
+    folder = tmp_path / "store" / records.folder_name(record.cell)
+    assert records.read(folder) == record
+    outcomes = records.read_outcomes(folder)
+    assert len(outcomes) == 2 * 27
+    for prompt, rows in outcomes.groupby("prompt"):
+        value = next(row.value for row in record.results if row.prompt == prompt)
+        assert rows["credit"].mean() == pytest.approx(value)
+    text = outcomes.select_dtypes(exclude="number").astype(str).to_numpy().ravel()
+    assert not any("soup" in cell or "Nobody" in cell for cell in text)
+
+
+def test_a_second_run_reuses_and_force_redoes(run: Callable) -> None:
+    [first] = run()
+    [second] = run()
+    assert second.provenance["time"] == first.provenance["time"] and second == first
+    [third] = run(force=True)
+    assert third.key == first.key and third.headline == first.headline
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"limit": 5}, {"prompt": "very"}, {"dtype": "bfloat16"}, {"max_length": 20}],
+)
+def test_every_setting_that_matters_changes_the_key(run: Callable, changed: dict) -> None:
+    assert run()[0].key != run(**changed)[0].key
+
+
+def test_batch_size_changes_neither_key_nor_scores(run: Callable) -> None:
+    [one], [other] = run(), run(batch_tokens=16, force=True)
+    assert one.key == other.key
+    assert [row.value for row in one.results] == [row.value for row in other.results]
+
+
+def test_edited_data_and_edited_weights_are_another_cell(
+    run: Callable, tasks_dir: Path, tmp_path: Path
+) -> None:
+    [before] = run()
+    path = tasks_dir / "validation.csv"
+    path.write_text(path.read_text().replace("cold", "warm"))
+    [after] = run()
+    assert before.key != after.key
+    weights = tmp_path / "model" / "model.safetensors"
+    tensors = load_file(weights)
+    tensors["transformer.wte.weight"] += 0.5
+    save_file(tensors, weights, metadata={"format": "pt"})
+    assert run()[0].key not in (before.key, after.key)
+
+
+def test_a_nan_score_fails_the_cell_and_the_others_go_on(
+    run: Callable, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tiny_gpt2(tmp_path / "broken")
+    weights = broken / "model.safetensors"
+    tensors = load_file(weights)
+    tensors["transformer.ln_f.weight"][:] = math.nan
+    save_file(tensors, weights, metadata={"format": "pt"})
+    failed, done = run(model=[str(broken), str(tmp_path / "model")])
+    assert failed.status == "failed" and "nan" in (failed.reason or "").lower()
+    assert failed.headline is None and not failed.results
+    assert done.status == "done"
+    # A failed record is never reused.
+    again, reused = run(model=[str(broken), str(tmp_path / "model")])
+    assert again.status == "failed"
+    assert reused.provenance["time"] == done.provenance["time"]
+
+
+def test_an_unforeseen_error_is_a_failed_cell_with_its_traceback(
+    run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object, **settings: object) -> None:
+        raise ZeroDivisionError("a defect\nof two lines")
+
+    monkeypatch.setattr("benchsuite.results.summarize", broken)
+    [record] = run()
+    assert record.status == "failed"
+    assert "ZeroDivisionError: a defect" in (record.reason or "") and "\n" not in record.reason
+    folder = tmp_path / "store" / records.folder_name(record.cell)
+    assert "Traceback" in (folder / "error.txt").read_text()
+    monkeypatch.undo()
+    [record] = run()
+    assert record.status == "done" and not (folder / "error.txt").exists()
+
+
+def test_an_encoder_is_not_applicable_with_a_reason(run: Callable, tmp_path: Path) -> None:
+    encoder = tiny_bert(tmp_path / "encoder")
+    [record] = run(model=str(encoder))
+    assert record.status == "not_applicable" and "decoder" in (record.reason or "")
+
+
+def test_interrupted_runs_keep_what_is_finished(
+    run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchsuite import execute
+
+    measure = execute._measure
+
+    def interrupted(record: records.Record, *rest: object) -> pd.DataFrame:
+        if "untrained" in record.cell["model"]:
+            raise KeyboardInterrupt
+        return measure(record, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(execute, "_measure", interrupted)
+    model = str(tmp_path / "model")
+    with pytest.raises(KeyboardInterrupt):
+        run(model=[model, model + ":untrained"])
+    found = records.read_store(tmp_path / "store")
+    assert [record.cell["model"] for record in found] == [model]
+
+
+def test_missing_data_stops_an_explicit_task_before_anything_runs(
+    run: Callable, tasks_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BENCHSUITE_DATA", raising=False)
+    with pytest.raises(InputError, match="bench data pull"):
+        run(task=["made", "glue/sst2"], offline=True)
+    assert not (tmp_path / "store").exists()
+
+
+def test_missing_data_in_a_suite_is_an_unavailable_row(
+    run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BENCHSUITE_DATA", raising=False)
+    found = run(task=None, suite="core", limit=2, offline=True)
+    assert {record.status for record in found} == {"unavailable"}
+    assert all("bench data pull" in (record.reason or "") for record in found)
+
+
+def test_untrained_is_a_floor_of_its_own(run: Callable, tmp_path: Path) -> None:
+    model = str(tmp_path / "model")
+    [trained], [floor] = run(), run(model=model + ":untrained")
+    assert trained.key != floor.key
+    assert run(model=model + ":untrained", force=True)[0].headline == floor.headline
+
+
+def test_the_record_is_json_without_nan(run: Callable, tmp_path: Path) -> None:
+    [record] = run()
+    path = tmp_path / "store" / records.folder_name(record.cell) / "record.json"
+    json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(name))
+    assert torch.is_grad_enabled()  # scoring leaves no global switch behind
