@@ -99,7 +99,7 @@ class Task:
         return self._data[key]
 
     def train(self, train_limit: int | None = None, seed: int | None = None) -> SplitData:
-        """Training examples without the selection slice, in the source's order.
+        """Labelled training examples without the selection slice, in the source's order.
 
         train_limit: at most so many examples a subset, whole clusters; another seed caps to
         another sample. Raises NotApplicable when the task has no training split.
@@ -110,7 +110,11 @@ class Task:
         key = ("train", train_limit, seed)
         if key not in self._data:
             held_out = self._selected()
-            rest = [one for one in self._load(split).examples if one.cluster not in held_out]
+            rest = [
+                one
+                for one in self._load(split).examples
+                if one.cluster not in held_out and one.target is not None
+            ]
             salt = "cap" if seed is None else f"cap\x1f{seed}"
             self._data[key] = self._split_data(split, capped(rest, train_limit, salt))
         return self._data[key]
@@ -118,8 +122,9 @@ class Task:
     def selection(self) -> SplitData:
         """The selection slice: min(10%, 1,000) of train, whole clusters, fixed by the task alone.
 
-        Whatever is chosen by looking (a threshold, an epoch) is chosen on it. Empty when all of
-        train is one cluster. Raises NotApplicable when the task has no training split.
+        Whatever is chosen by looking (a threshold, an epoch) is chosen on it. It keeps unlabelled
+        examples, which a label-free threshold can use. Empty when all of train is one cluster.
+        Raises NotApplicable when the task has no training split.
         """
         if self._train_task is not None:
             return self._train_task.selection()

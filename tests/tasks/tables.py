@@ -139,6 +139,13 @@ def write_csv(path: Path, columns: Columns) -> Path:
     return path
 
 
+WRITERS: dict[str, Callable[[Path, Columns], Path]] = {
+    "csv": write_csv,
+    "jsonl": write_jsonl,
+    "parquet": write_parquet,
+}
+
+
 def hub_of(
     tables: dict[tuple[str, str, str], Columns], calls: list[dict[str, Any]] | None = None
 ) -> Callable[..., datasets.Dataset]:

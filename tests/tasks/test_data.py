@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchsuite.errors import DataUnavailable, InputError
 from benchsuite.tasks import data
 from benchsuite.tasks.data import read_file, read_table
-from tests.tasks.tables import TABLES, hub_dataset, hub_of, make_spec, write_csv, write_parquet
+from tests.tasks.tables import (
+    TABLES,
+    WRITERS,
+    hub_dataset,
+    hub_of,
+    make_spec,
+    write_csv,
+    write_parquet,
+)
 
 TABLE = TABLES["classification"]
 
@@ -185,6 +196,15 @@ def test_csv_with_byte_order_mark_quotes_and_lines_in_cells(tmp_path: Path) -> N
     table = read_file(path, ["text", "label"], "files")
     assert table.columns == {"text": ['a "b", c\nd', "ü"], "label": ["1", "0"]}
     assert table.where(1).endswith("x.csv, line 5")
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=8))
+def test_any_text_comes_back_from_each_kind_of_file(texts: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix, write in WRITERS.items():
+            path = write(Path(folder) / f"x.{suffix}", {"a": texts, "b": texts[::-1]})
+            found = read_file(path, ["b", "a"], "files")
+            assert (found.columns, found.rows) == ({"b": texts[::-1], "a": texts}, len(texts))
 
 
 def test_a_single_precision_float_is_the_decimal_it_was_written_as(tmp_path: Path) -> None:

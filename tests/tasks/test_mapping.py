@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,11 @@ from benchsuite.tasks.task import SplitData, Task
 from tests.tasks.tables import (
     SPECS,
     TABLES,
+    WRITERS,
     Columns,
     hub_dataset,
     hub_of,
     make_spec,
-    write_csv,
-    write_jsonl,
     write_parquet,
 )
 
@@ -70,12 +68,7 @@ def test_mirror_hub_and_files_agree(
     found: dict[str, SplitData] = {"hub": Task(hub_task, load_dataset=hub).evaluation("validation")}
     write_parquet(tmp_path / "mirror/owner/name/config/validation.parquet", table)
     found["mirror"] = Task(hub_task).evaluation("validation")
-    writers: dict[str, Callable[[Path, Columns], Path]] = {
-        "csv": write_csv,
-        "jsonl": write_jsonl,
-        "parquet": write_parquet,
-    }
-    for suffix, write in writers.items():
+    for suffix, write in WRITERS.items():
         write(tmp_path / f"x.{suffix}", table)
         dataset = {"files": {"validation": f"x.{suffix}"}, "train_split": None}
         files_task = make_spec(kind, dataset, source=str(tmp_path / "task.yaml"))

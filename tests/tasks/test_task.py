@@ -184,6 +184,16 @@ def test_seeds_sample_train_differently_and_repeatably() -> None:
     assert ids(task.train(None, seed=1)) == ids(task.train())
 
 
+def test_unlabelled_examples_are_not_trained_on() -> None:
+    table = {**glue(100), "label": [-1, 2] * 50}
+    hub = hub_of({("owner/name", "config", "train"): table})
+    task = Task(make_spec("classification", hub_dataset()), load_dataset=hub)
+    labelled = {one.id for one in task.selection().examples if one.target == 2}
+    assert {one.target for one in task.train().examples} == {2}
+    assert len(task.train().examples) == 50 - len(labelled)
+    assert len(task.selection().examples) == 10 > len(labelled)
+
+
 # Splits and sources
 
 
