@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 
 from benchsuite.cells import Cell, RegimeCall, parse_regime, plan
-from benchsuite.errors import DataUnavailable, InputError
+from benchsuite.errors import DataUnavailable, InputError, NotApplicable
 from benchsuite.records import Record
 from benchsuite.tasks.registry import Registry
 from benchsuite.tasks.task import Task, load_task
@@ -213,6 +213,8 @@ def _check_data(cell: Cell, task: Task, needed: bool) -> None:
         for split in cell.splits or task.spec.dataset.eval_splits:
             task.evaluation(split, cell.limit)
         regime.train_data(task, cell)
+    except NotApplicable:
+        return  # stored as such when the cell is run
     except DataUnavailable as error:
         if needed:
             raise InputError(str(error)) from None
