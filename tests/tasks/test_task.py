@@ -32,10 +32,13 @@ def example(name: str, cluster: str, subset: str = "") -> Example:
 
 
 def passages(sizes: list[int], subset: str = "") -> list[Example]:
-    """Examples of clusters of these sizes, interleaved as far as that goes."""
+    """Examples of clusters of these sizes, interleaved as far as that goes.
+
+    Every subset has the same clusters, as when two configs share passages.
+    """
     most = max(sizes, default=0)
     return [
-        example(f"{cluster}.{number}", f"{subset}{cluster}", subset)
+        example(f"{cluster}.{number}", str(cluster), subset)
         for number in range(most)
         for cluster, size in enumerate(sizes)
         if number < size
