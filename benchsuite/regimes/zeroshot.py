@@ -286,17 +286,19 @@ def tuned_threshold(task: TaskSpec, examples: Sequence[Example], values: Sequenc
     if not labelled:
         raise NotApplicable(f"threshold=tuned: the selection slice of {task.id} has no labels")
     kept = [example for example, _ in labelled]
-    scores = [value for _, value in labelled]
-    distinct = sorted(set(scores))
-    tried = [distinct[0] - 1.0] + [
-        (low + high) / 2 for low, high in zip(distinct, distinct[1:], strict=False)
-    ]
-    best, best_value = tried[0], -math.inf
-    for threshold in tried:
-        columns = outcome_columns(task, kept, [by_threshold(one, threshold) for one in scores])
+    scores = np.array([value for _, value in labelled])
+    below, above = (
+        outcome_columns(task, kept, [Prediction(label)] * len(kept)) for label in (0, 1)
+    )
+    distinct = np.unique(scores)
+    best, best_value = math.nan, -math.inf
+    for threshold in [distinct[0] - 1.0, *(distinct[:-1] + distinct[1:]) / 2]:
+        chosen = scores > threshold
+        columns = {name: np.where(chosen, above[name], below[name]) for name in below}
         value = compute(task, task.headline_metric, columns)
-        if not np.isnan(value) and value > best_value:
-            best, best_value = threshold, value
+        # A metric can be undefined where all labels are the same.
+        if math.isnan(best) or value > best_value:
+            best, best_value = float(threshold), -math.inf if math.isnan(value) else value
     return best
 
 
