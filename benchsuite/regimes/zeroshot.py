@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from benchsuite.models.registry import Model
     from benchsuite.tasks.task import SplitData, Task
 
-CHUNK = 256
+CHUNK = 128
 """Examples between two reports of progress; the engine sorts by length within a chunk."""
 
 
