@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -75,10 +76,14 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the cells; run nothing.")
     ] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Never ask the hub.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Local files and the hub's cache only.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run models x regimes x tasks and store a record for each."""
+    if offline:  # read by the hub's libraries when they are imported
+        os.environ["HF_HUB_OFFLINE"] = "1"
     from benchsuite import api, console
     from benchsuite.cells import parse_seeds
 
