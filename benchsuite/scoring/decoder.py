@@ -235,15 +235,17 @@ class DecoderScorer:
         self.usage.tokens += shared + sum(len(tail) for tail in tails)
 
     def _states(self, rows: Sequence[Row], cache: Any, use_cache: bool) -> tuple[Tensor, Any]:
-        """Last hidden states (rows, longest, width) of right-padded rows, or logits; the cache.
-
-        Causal attention does not look to the right, so padding there needs no mask.
-        """
+        """Last hidden states (rows, longest, width) of right-padded rows, or logits; the cache."""
         longest = max(len(row) for row in rows)
         ids = torch.tensor([row + (self.pad,) * (longest - len(row)) for row in rows])
+        before = cache.get_seq_length() if cache is not None else 0
         network = self.network.base_model if self.plain_head else self.network
         outputs = network(
-            input_ids=ids.to(self.model.device), past_key_values=cache, use_cache=use_cache
+            input_ids=ids.to(self.model.device),
+            # Causal attention does not look to the right, so padding there needs no masking.
+            attention_mask=ids.new_ones(len(rows), before + longest).to(self.model.device),
+            past_key_values=cache,
+            use_cache=use_cache,
         )
         states = outputs.last_hidden_state if self.plain_head else outputs.logits
         return states, outputs.past_key_values if use_cache else None

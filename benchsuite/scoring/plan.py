@@ -67,7 +67,7 @@ def group_rows(
             if not fits or 2 * common < longest_now or cost >= len(rows[end]):
                 break
             end, shared, longest = end + 1, common, longest_now
-        if (end - first - 1) * shared >= min_saving:
+        if end - first > 1 and (end - first - 1) * shared >= min_saving:
             groups.append(Group(shared, tuple(range(first, end))))
         else:
             alone += range(first, end)

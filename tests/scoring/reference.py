@@ -1,0 +1,60 @@
+"""Scoring and greedy generation the slow way: one text at a time, no cache, no padding."""
+
+from __future__ import annotations
+
+import torch
+
+from benchsuite.models.registry import Model
+from benchsuite.scoring.types import Request
+
+
+def split_ids(model: Model, context: str, continuation: str) -> tuple[list[int], list[int]]:
+    """Token ids before and of a continuation, split by counting bytes.
+
+    In a byte-level vocabulary every character of a token stands for one byte, so this needs none
+    of the offsets that the engine goes by.
+    """
+    ids = model.tokenizer(context + continuation, add_special_tokens=False)["input_ids"]
+    tokens = model.tokenizer.convert_ids_to_tokens(ids)
+    border, at, split = len(context.encode()), 0, 0
+    for token in tokens:
+        at += len(token)
+        split += at <= border
+    return ids[:split] or [model.tokenizer.bos_token_id], ids[split:]
+
+
+@torch.inference_mode()
+def log_likelihood(model: Model, before: list[int], tokens: list[int]) -> float:
+    """Sum of log p(token | everything before it), in nats; at most a window is looked at."""
+    ids = (before + tokens)[-(model.max_length + 1) :]
+    logits = model.network(torch.tensor([ids[:-1]])).logits[0].double()
+    log_probabilities = logits.log_softmax(-1)
+    first = len(ids) - len(tokens)
+    return sum(log_probabilities[first - 1 + i, t].item() for i, t in enumerate(tokens))
+
+
+def log_likelihoods(model: Model, request: Request) -> list[float]:
+    """The score of each continuation of a request."""
+    return [
+        log_likelihood(model, *split_ids(model, request.context, continuation))
+        for continuation in request.continuations
+    ]
+
+
+@torch.inference_mode()
+def greedy(model: Model, context: str, stop: list[str], max_new_tokens: int) -> str:
+    """The most probable token, again and again, until a stop string or the end of text."""
+    ids = model.tokenizer(context, add_special_tokens=False)["input_ids"]
+    ids = (ids or [model.tokenizer.bos_token_id])[-(model.max_length - max_new_tokens) :]
+    new: list[int] = []
+    text = ""
+    for _ in range(max_new_tokens):
+        best = int(model.network(torch.tensor([ids + new])).logits[0, -1].argmax())
+        if best == model.tokenizer.eos_token_id:
+            break
+        new.append(best)
+        text = model.tokenizer.decode(new)
+        for one in stop:
+            if one in text:
+                return min((text.split(one)[0] for one in stop if one in text), key=len)
+    return text
