@@ -157,6 +157,14 @@ def test_correlations_equal_scipy(rows: list[tuple[int, int, int]]) -> None:
             assert ours == pytest.approx(theirs, abs=1e-7)
 
 
+def test_a_small_spread_far_from_zero_keeps_its_correlation() -> None:
+    y = np.arange(20.0)
+    x = 1e8 + np.sin(y) + y / 10
+    columns = columns_of(REGRESSION, y.tolist(), x.tolist())
+    expected = scipy.stats.pearsonr(x - 1e8, y).statistic
+    assert compute(REGRESSION, "pearson", columns) == pytest.approx(expected, abs=1e-7)
+
+
 def test_constant_predictions_have_no_correlation() -> None:
     columns = columns_of(REGRESSION, [1.0, 2.0, 4.0], [0.1 + 0.2] * 3)
     for metric in REGRESSION.metrics:

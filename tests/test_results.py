@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from benchsuite.regimes.base import Variant
 from benchsuite.results import headline, summarize, tables_of
 from benchsuite.stats import bootstrap, estimate, paired_difference
 from benchsuite.tasks.example import Example, Prediction
+from benchsuite.tasks.task import load_task
 from tests.outcomes import columns_of, make_examples, make_task
 
 CLASSES = make_task("classification", ["f1", "accuracy"])
@@ -192,3 +194,27 @@ def test_headline_of_one_split_keeps_its_name_and_path() -> None:
     columns = [{"validation": columns_of(CLASSES, [0, 1, 1], [0, 1, 1])}]
     found = headline(CLASSES, [variant([0, 1, 1], norm="byte")], columns)
     assert (found["split"], found["score"], found["norm"]) == ("validation", "cloze", "byte")
+
+
+@pytest.mark.skipif("BENCHSUITE_DATA" not in os.environ, reason="BENCHSUITE_DATA is not set")
+@pytest.mark.parametrize(
+    ("task_id", "n", "expected"),
+    [
+        # 5,945 of 11,873 questions have no answer; 279 of 408 pairs are paraphrases.
+        ("squad/v2", 11_873, {"no_answer": 5_945 / 11_873}),
+        ("squad/v1", 10_570, {"no_answer": 0.0}),
+        ("glue/mrpc", 408, {"majority": 2 * 279 / (408 + 279), "chance": 279 / (279 + 204)}),
+        ("glue/cola", 1_043, {"majority": 0.0, "chance": 0.0}),
+    ],
+)
+def test_official_data(task_id: str, n: int, expected: dict[str, float]) -> None:
+    """The gold answers get everything, and no model what the official counts say."""
+    task = load_task(task_id)
+    examples = task.evaluation("validation", None).examples
+    said = [
+        (e.target[0] if e.target else "") if task.spec.kind == "span" else e.target
+        for e in examples
+    ]
+    found = summarize(task.spec, {"validation": (examples, [variant(said)])})
+    assert (found.headline["value"], found.headline["n"]) == (1.0, n)
+    assert found.baselines == pytest.approx(expected)
