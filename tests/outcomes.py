@@ -31,7 +31,7 @@ def make_task(kind: str, metrics: Sequence[str], **keys: Any) -> TaskSpec:
     keys.setdefault("dataset", {"files": {"train": "x.csv", "validation": "y.csv"}})
     return TaskSpec(
         version=1,
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         description="made",
         fields=FIELDS[kind],
         metrics=list(metrics),

@@ -216,7 +216,7 @@ class TestPairedDifference:
         assert there.shape == back.shape == (50, 2)
         forward = paired_difference(CLASSES, "matthews", [a], [b])
         backward = paired_difference(CLASSES, "matthews", [b], [a])
-        assert forward.value == pytest.approx(-backward.value)  # type: ignore[operator]
+        assert forward.value == pytest.approx(-backward.value)
 
     def test_reorders_rows_by_id(self) -> None:
         gold, said = correlated_classes(100)
