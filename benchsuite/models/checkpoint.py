@@ -104,7 +104,7 @@ def _weight_files(path: Path, name: str) -> list[Path]:
             shards = sorted(
                 set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
             )
-        except (ValueError, KeyError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise InputError(f"model '{name}': {index} is not a safetensors index") from None
         for shard in shards:
             if Path(shard).name != shard or not (path / shard).is_file():

@@ -1,0 +1,269 @@
+import importlib.metadata
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from benchsuite.errors import InputError
+from benchsuite.models import hub, registry
+from benchsuite.models.registry import describe_models, list_models, load_model, resolve_model
+from benchsuite.scoring import Request, score
+from tests.tiny import tiny_gpt2
+
+REQUEST = Request("The answer is", (" yes", " no"))
+
+
+@pytest.fixture
+def folder(tiny_gpt2_folder, tmp_path) -> Path:
+    """A copy of the tiny GPT-2 that a test may break."""
+    return Path(shutil.copytree(tiny_gpt2_folder, tmp_path / "broken"))
+
+
+@pytest.fixture
+def bundled(tiny_gpt2_folder, tmp_path, monkeypatch) -> Path:
+    """A baselines folder with the one model `small`."""
+    shutil.copytree(tiny_gpt2_folder, tmp_path / "baselines" / "models" / "small")
+    (tmp_path / "baselines" / "models" / "empty").mkdir()
+    monkeypatch.setattr(registry, "baselines_root", lambda: tmp_path / "baselines")
+    return tmp_path / "baselines" / "models" / "small"
+
+
+def refused(name: str, *parts: str) -> None:
+    """The name is refused in one line that holds all of parts."""
+    with pytest.raises(InputError) as caught:
+        load_model(name)
+    assert "\n" not in str(caught.value)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "bert", "t5"])
+def test_a_local_folder(family, request):
+    folder = request.getfixturevalue(f"tiny_{family}_folder")
+    model = load_model(str(folder))
+    expected = {"gpt2": "decoder", "bert": "encoder", "t5": "encoder-decoder"}[family]
+    assert model.family == model.ref.family == expected
+    assert (model.path, model.name) == (folder, str(folder))
+    assert not model.network.training
+    assert {p.dtype for p in model.network.parameters()} == {torch.float32}
+
+
+def test_the_count_of_parameters_takes_tied_ones_once(tiny_gpt2_folder):
+    """Embeddings 400 x 16 and 64 x 16, two blocks of 12 d^2 + 13 d, a norm of 2 d; no head."""
+    blocks = 2 * (12 * 16**2 + 13 * 16)
+    expected = 400 * 16 + 64 * 16 + blocks + 2 * 16
+    assert load_model(str(tiny_gpt2_folder)).parameters_total == expected
+
+
+def test_families_are_read_from_the_configuration(folder):
+    for change, family in (
+        ({"architectures": ["BertForMaskedLM"]}, "encoder"),
+        ({"architectures": ["LlamaForCausalLM"]}, "decoder"),
+        ({"architectures": ["T5ForConditionalGeneration"], "is_encoder_decoder": True},
+         "encoder-decoder"),
+        ({"architectures": ["RobertaModel"], "model_type": "roberta"}, "encoder"),
+        ({"architectures": None, "model_type": "gpt2"}, "decoder"),
+    ):  # fmt: skip
+        (folder / "config.json").write_text(json.dumps({"is_encoder_decoder": False, **change}))
+        assert resolve_model(str(folder)).family == family
+    (folder / "config.json").write_text('{"architectures": ["ViTModel"], "model_type": "vit"}')
+    refused(str(folder), "names no language-model architecture", "ViTModel")
+
+
+def test_hashes_follow_contents(folder, tiny_gpt2_folder):
+    original, copied = resolve_model(str(tiny_gpt2_folder)), resolve_model(str(folder))
+    assert original.weights_hash == copied.weights_hash
+    assert original.tokenizer_hash == copied.tokenizer_hash
+    tiny_gpt2(folder, seed=1)
+    retrained = resolve_model(str(folder))
+    assert retrained.weights_hash != original.weights_hash
+    assert retrained.tokenizer_hash == original.tokenizer_hash
+    tiny_gpt2(folder, seed=1, vocab_size=390)
+    assert resolve_model(str(folder)).tokenizer_hash != original.tokenizer_hash
+
+
+def test_shards_load_like_one_file(folder, tiny_gpt2_folder):
+    weights = load_file(folder / "model.safetensors")
+    names = sorted(weights)
+    parts = {"model-1.safetensors": names[:9], "model-2.safetensors": names[9:]}
+    for file, chosen in parts.items():
+        save_file({n: weights[n] for n in chosen}, folder / file, metadata={"format": "pt"})
+    (folder / "model.safetensors").unlink()
+    index = folder / "model.safetensors.index.json"
+    where = {name: file for file, chosen in parts.items() for name in chosen}
+    index.write_text(json.dumps({"metadata": {}, "weight_map": where}))
+    sharded = resolve_model(str(folder)).weights_hash
+    assert score(load_model(str(folder)), [REQUEST]) == score(
+        load_model(str(tiny_gpt2_folder)), [REQUEST]
+    )
+    save_file({n: weights[n] + 1 for n in names[9:]}, folder / "model-2.safetensors")
+    assert resolve_model(str(folder)).weights_hash != sharded
+    (folder / "model-2.safetensors").unlink()
+    refused(str(folder), "lacks the shard model-2.safetensors")
+    index.write_text(json.dumps({"weight_map": {"x": "../../secret"}}))
+    refused(str(folder), "lacks the shard")
+    index.write_text("[]")
+    refused(str(folder), "not a safetensors index")
+
+
+def test_half_precision_files_are_computed_in_float32(folder):
+    weights = load_file(folder / "model.safetensors")
+    half = {name: tensor.half() for name, tensor in weights.items()}
+    save_file(half, folder / "model.safetensors", metadata={"format": "pt"})
+    model = load_model(str(folder))
+    found = model.network.state_dict()
+    for name, tensor in half.items():
+        assert torch.equal(found[name], tensor.float())
+    assert {p.dtype for p in load_model(str(folder), dtype="bfloat16").network.parameters()} == {
+        torch.bfloat16
+    }
+
+
+def test_untrained_is_one_fixed_floor(folder, tiny_gpt2_folder):
+    trained, one = load_model(str(folder)), load_model(f"{folder}:untrained")
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    (folder / "model.safetensors").unlink()  # not needed
+    again = load_model(f"{folder}:untrained")
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert score(one, [REQUEST]) == score(again, [REQUEST]) != score(trained, [REQUEST])
+    assert one.ref.weights_hash == again.ref.weights_hash != trained.ref.weights_hash
+    assert one.ref.weights_hash.startswith("untrained:")
+    assert one.ref.tokenizer_hash == trained.ref.tokenizer_hash
+    assert (one.ref.untrained, trained.ref.untrained) == (True, False)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "initializer_range": 0.1}))
+    assert resolve_model(f"{folder}:untrained").weights_hash != one.ref.weights_hash
+
+
+def test_bundled_models_and_their_metadata(bundled):
+    (bundled / "benchsuite.json").write_text('{"seen_in_pretraining": ["race"]}')
+    assert [ref.name for ref in list_models()] == ["small"]
+    assert load_model("small").path == bundled
+    assert resolve_model("small").metadata == {"seen_in_pretraining": ["race"]}
+    assert resolve_model("small:untrained").metadata == {}
+    (row,) = describe_models()
+    assert (row["name"], row["family"], row["path"]) == ("small", "decoder", str(bundled))
+    (bundled / "benchsuite.json").write_text("{")
+    refused("small", "not valid JSON")
+
+
+def test_pretraining_steps(bundled, tiny_gpt2_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refused("small@64", "step-64", "`bench pretrain baselines/recipes/small.yaml")
+    shutil.copytree(tiny_gpt2_folder, "runs/pretrain/small/step-64")
+    assert resolve_model("small@64").revision == "64"
+    assert resolve_model("./runs/pretrain/small@64").path == Path("runs/pretrain/small/step-64")
+    assert load_model("small@64:untrained").ref.untrained
+
+
+def test_unknown_names(bundled):
+    refused("smal", "unknown model 'smal'", "did you mean 'small'?", "hf:<id>")
+    refused("nothing-like-it", "known: small")
+    refused("./not/there", "no such folder", "hf:not/there")
+    refused("", "unknown model ''")
+
+
+def test_plugins(folder, bundled, monkeypatch):
+    point = importlib.metadata.EntryPoint("plug", "shutil:which", registry.ENTRY_POINTS)
+    monkeypatch.setattr(type(point), "load", lambda self: lambda: str(folder))
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    assert [ref.name for ref in list_models()] == ["plug", "small"]
+    assert load_model("plug").path == folder
+
+
+def test_broken_folders_are_refused_in_one_line(folder):
+    name = str(folder)
+    weights, config = folder / "model.safetensors", folder / "config.json"
+    good, whole = weights.read_bytes(), config.read_text()
+
+    weights.write_bytes(good[: len(good) // 2])
+    refused(name, "cannot be loaded")
+    weights.rename(folder / "pytorch_model.bin")
+    refused(name, "pickle checkpoint (pytorch_model.bin)", "convert it to safetensors")
+    (folder / "pytorch_model.bin").unlink()
+    refused(name, "has no model.safetensors")
+    weights.write_bytes(good)
+
+    save_file({"transformer.wte.weight": torch.zeros(400, 16)}, weights, metadata={"format": "pt"})
+    refused(name, "lacks the weights")
+    save_file({"transformer.wte.weight": torch.zeros(4, 4)}, weights, metadata={"format": "pt"})
+    refused(name, "cannot be loaded")
+    weights.write_bytes(good)
+
+    config.write_text("{")
+    refused(name, "not valid JSON")
+    config.write_text("[]")
+    refused(name, "not a JSON object")
+    config.write_text('{"architectures": ["XForCausalLM"], "model_type": "unheard-of"}')
+    refused(name, "cannot be loaded")
+    config.unlink()
+    refused(name, "no config.json")
+    config.write_text(whole)
+
+    (folder / "tokenizer.json").write_text("{")
+    refused(name, "tokenizer cannot be read")
+    (folder / "tokenizer.json").unlink()
+    refused(name, "no tokenizer")
+
+
+def test_remote_code_is_not_run(folder):
+    (folder / "evil.py").write_text("raise SystemExit('ran')")
+    config = json.loads((folder / "config.json").read_text())
+    auto = {"AutoConfig": "evil.C", "AutoModelForCausalLM": "evil.M"}
+    config |= {"model_type": "evil", "auto_map": auto}
+    (folder / "config.json").write_text(json.dumps(config))
+    refused(str(folder), "cannot be loaded")
+
+
+def test_settings_that_cannot_be_met(tiny_gpt2_folder):
+    name = str(tiny_gpt2_folder)
+    with pytest.raises(InputError, match="dtype 'float16': choose float32 or bfloat16"):
+        load_model(name, dtype="float16")
+    with pytest.raises(InputError, match="--max-length 65: the window .* is 64"):
+        load_model(name, max_length=65)
+    assert load_model(name, max_length=32).max_length == 32
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="no CUDA device"):
+            load_model(name, device="cuda")
+
+
+def test_the_hub_cannot_be_reached():
+    refused("hf:gpt2@main", "hub cannot be reached", "hf download gpt2")
+    refused("hf:a/b/c", "not of the form owner/name")
+
+
+def test_a_hub_model_is_read_from_the_cache(tiny_gpt2_folder, monkeypatch, tmp_path):
+    """Only the files that are read are asked for, and no pickle among them."""
+    asked = {}
+
+    def download(hub_id, revision, allow_patterns):
+        asked.update(id=hub_id, revision=revision, patterns=allow_patterns)
+        return str(shutil.copytree(tiny_gpt2_folder, tmp_path / "abc123", dirs_exist_ok=True))
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    ref = resolve_model("hf:owner/small@v1")
+    assert (ref.revision, ref.path.name) == ("abc123", "abc123")
+    assert (asked["id"], asked["revision"]) == ("owner/small", "v1")
+    assert not [pattern for pattern in asked["patterns"] if pattern.endswith((".bin", ".pt", "*"))]
+    resolve_model("hf:owner/small:untrained")
+    assert asked["revision"] is None
+    assert not [pattern for pattern in asked["patterns"] if pattern.endswith(".safetensors")]
+    assert hub.SMALL_FILES[0] == "config.json"
+
+
+def test_names_resolve_without_heavy_imports(tiny_gpt2_folder):
+    code = (
+        "import sys; from benchsuite.models.registry import resolve_model, list_models;"
+        "import benchsuite.scoring; list_models(); resolve_model(sys.argv[1]);"
+        "print(sorted({'torch', 'transformers', 'datasets', 'pandas'} & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(tiny_gpt2_folder)], capture_output=True, text=True
+    )
+    assert found.stdout.strip() == "[]", found.stderr
