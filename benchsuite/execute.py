@@ -291,7 +291,8 @@ def _measure(
     record.results = [records.Result(**row) for row in summary.results]
     record.headline = records.Headline(**summary.headline)
     record.baselines = summary.baselines
-    record.counts = summary.counts
+    capped = sum(data.rows - len(data.examples) for data in splits.values())
+    record.counts = {**summary.counts, "capped": capped}
     record.labels_used = regime.labels_used(task, cell)
     examples = sum(len(data.examples) for data in splits.values())
     usage = getattr(predictor, "usage", None)
