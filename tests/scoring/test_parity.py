@@ -1,0 +1,99 @@
+"""The engine against lm-eval's HFLM: the same log-likelihoods wherever both tokenize alike."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from benchsuite.models.registry import Model, load_model
+from benchsuite.scoring import Request, make_scorer
+from tests.scoring.real import needs_data, real_requests
+
+TOLERANCE = 1e-4  # nats, in float32
+
+# Boundaries where the two differ: (context, continuation, what we score, what HFLM scores).
+# HFLM moves all white space that ends a context, line breaks too, into the continuation; here a
+# continuation begins with the token that holds its first character.
+GOLDEN = [
+    ("Answer: yes.\n", "No.", "No.", "\nNo."),
+    ("One line.\n\n", "Next.", "Next.", "\n\nNext."),
+    ("Two  ", "spaces", " spaces", "  spaces"),
+    ("A tab\t", "after it", "after it", "\tafter it"),
+    # A token that straddles the boundary is scored here. HFLM cuts at the number of tokens of the
+    # context alone, wherever that falls, and may be left with nothing to score.
+    ("The answ", "er is", " answer is", " is"),
+    ("Hello wor", "ld", " world", ""),
+    ("The end..", ".", "...", ""),
+]
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load_model("gpt")
+
+
+@pytest.fixture(scope="module")
+def harness(model):
+    pytest.importorskip("lm_eval")
+    from lm_eval.models.huggingface import HFLM
+
+    return HFLM(
+        pretrained=model.network,
+        tokenizer=model.tokenizer,
+        backend="causal",
+        batch_size=16,
+        device="cpu",
+        max_length=model.max_length,
+    )
+
+
+def pairs_of(requests: list[Request]) -> list[tuple[str, str]]:
+    return [(r.context, continuation) for r in requests for continuation in r.continuations]
+
+
+def harness_tokens(harness, context: str, continuation: str) -> tuple[list[int], list[int]]:
+    """Ids HFLM conditions on and scores."""
+    if context == "":
+        return [harness.prefix_token_id], harness.tok_encode(continuation, add_special_tokens=False)
+    return harness._encode_pair(context, continuation)
+
+
+def our_tokens(scorer, context: str, continuation: str) -> tuple[list[int], list[int]]:
+    ((ids, split),) = scorer._encode([Request(context, (continuation,))]).values()
+    return list(ids[:split]), list(ids[split:])
+
+
+def harness_scores(harness, pairs: list[tuple[str, str]]) -> list[float]:
+    instances = [SimpleNamespace(args=pair) for pair in pairs]
+    return [total for total, _ in harness.loglikelihood(instances, disable_tqdm=True)]
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("task", "limit", "least"),
+    [("race/middle", 32, 240), ("glue/sst2", 50, 300), ("blimp", 2, 268)],
+)
+def test_real_requests_score_as_with_the_harness(model, harness, task, limit, least):
+    requests = real_requests(task, limit)
+    pairs = pairs_of(requests)
+    assert len(pairs) >= least
+    scorer = make_scorer(model)
+    ours = [value for found in scorer.score(requests) for value in found.log_likelihoods]
+    theirs = harness_scores(harness, pairs)
+    alike = [our_tokens(scorer, *pair) == harness_tokens(harness, *pair) for pair in pairs]
+    assert sum(alike) >= 0.99 * len(pairs)
+    differences = [abs(a - b) for a, b, same in zip(ours, theirs, alike, strict=True) if same]
+    assert max(differences) < TOLERANCE
+
+
+@pytest.mark.parametrize(("context", "continuation", "here", "there"), GOLDEN)
+def test_boundaries_that_differ_from_the_harness(
+    model, harness, context, continuation, here, there
+):
+    scorer = make_scorer(model)
+    scored = our_tokens(scorer, context, continuation)
+    theirs = harness_tokens(harness, context, continuation)
+    assert scored != theirs
+    assert model.tokenizer.decode(scored[1]) == here
+    assert model.tokenizer.decode(theirs[1]) == there
