@@ -54,6 +54,16 @@ def model(tiny_gpt2_folder) -> Model:
     return load_model(str(tiny_gpt2_folder))
 
 
+@pytest.fixture(scope="module")
+def trimming(tmp_path_factory) -> Model:
+    """The same model; its tokenizer's offsets leave spaces out, as GPT-2's own do."""
+    folder = tiny_gpt2(tmp_path_factory.mktemp("trimming"))
+    file = folder / "tokenizer.json"
+    post = {"type": "ByteLevel", "trim_offsets": True, "add_prefix_space": False, "use_regex": True}
+    file.write_text(json.dumps({**json.loads(file.read_text()), "post_processor": post}))
+    return load_model(str(folder))
+
+
 def close(found, expected) -> bool:
     return found == pytest.approx(expected, abs=TOLERANCE)
 
@@ -84,6 +94,15 @@ def test_scores_are_those_of_one_text_at_a_time(
     monkeypatch.setattr(engine, "MIN_SAVING", {"cpu": min_saving})
     random.Random(seed).shuffle(requests)
     check(model, requests, batch_tokens)
+
+
+def test_offsets_that_leave_spaces_out(trimming):
+    assert (
+        trimming.tokenizer("The answer", return_offsets_mapping=True)["offset_mapping"][1][0] == 4
+    )
+    spaces = ("yes", " yes", "  yes", " ", "  ", "\n", " \n ", "é")
+    check(trimming, [Request(c, spaces) for c in ("", " ", "The", "The ", "The  ", "The\n", "é")])
+    assert make_scorer(trimming).shorten("The answer is the answer", 2, "end") == " the answer"
 
 
 def test_a_continuation_that_begins_another(model):

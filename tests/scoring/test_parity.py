@@ -60,8 +60,8 @@ def harness_tokens(harness, context: str, continuation: str) -> tuple[list[int],
 
 
 def our_tokens(scorer, context: str, continuation: str) -> tuple[list[int], list[int]]:
-    ((ids, split),) = scorer._encode([Request(context, (continuation,))]).values()
-    return list(ids[:split]), list(ids[split:])
+    (found,) = scorer.tokens.encode([Request(context, (continuation,))])
+    return list(found.ids[: found.split]), list(found.ids[found.split :])
 
 
 def harness_scores(harness, pairs: list[tuple[str, str]]) -> list[float]:

@@ -1,0 +1,55 @@
+"""Greedy generation with transformers' own loop: what differs is where a text stops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from transformers import StoppingCriteria, StoppingCriteriaList
+
+from benchsuite.scoring.plan import Row
+
+if TYPE_CHECKING:
+    from benchsuite.models.registry import Model
+
+
+@torch.inference_mode()
+def continue_greedily(
+    model: Model, rows: Sequence[Row], pad: int, stop: list[str], max_new: int
+) -> list[str]:
+    """Greedy continuations of rows, left-padded to one batch, each cut before the first of `stop`.
+
+    A row ends at a stop string in its new text, at the end of text, or after max_new tokens.
+    """
+    network: Any = model.network
+    tokenizer: Any = model.tokenizer
+    longest = max(len(row) for row in rows)
+    ids = torch.tensor([(pad,) * (longest - len(row)) + row for row in rows])
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
+
+    def decode(outputs: Tensor) -> list[str]:
+        return tokenizer.batch_decode(
+            outputs[:, longest:], skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+
+    class Stopped(StoppingCriteria):
+        """Ends a row as soon as its new text holds one of the stop strings."""
+
+        def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
+            ended = [any(one in text for one in stop) for text in decode(input_ids)]
+            return torch.tensor(ended, device=input_ids.device)
+
+    outputs = network.generate(
+        input_ids=ids.to(model.device),
+        attention_mask=mask.to(model.device),
+        do_sample=False,
+        max_new_tokens=max_new,
+        pad_token_id=pad,
+        stopping_criteria=StoppingCriteriaList([Stopped()]),
+    )
+    return [
+        text[: min([len(text), *(text.find(one) for one in stop if one in text)])]
+        for text in decode(outputs)
+    ]
