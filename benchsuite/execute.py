@@ -294,6 +294,8 @@ def _measure(
     capped = sum(data.rows - len(data.examples) for data in splits.values())
     record.counts = {**summary.counts, "capped": capped}
     record.labels_used = regime.labels_used(task, cell)
+    chosen = {v.prompt: v.notes for variants in by_split.values() for v in variants if v.notes}
+    record.provenance["chosen"] = chosen
     examples = sum(len(data.examples) for data in splits.values())
     usage = getattr(predictor, "usage", None)
     record.cost = {

@@ -215,6 +215,20 @@ def test_missing_data_in_a_suite_is_an_unavailable_row(
     assert all("bench data pull" in (record.reason or "") for record in found)
 
 
+def test_what_was_chosen_is_recorded(run: Callable, tasks_dir: Path) -> None:
+    path = tasks_dir / "made.yaml"
+    head, _, _ = path.read_text().partition("prompts:")
+    prompt = '- {name: s, method: threshold, template: "{{ text }}"}'
+    path.write_text(f"{head}prompts:\n  {prompt}\n")
+    [median], [tuned] = run(), run(regime="zeroshot:threshold=tuned")
+    for record, labels in ((median, 0), (tuned, 2)):
+        assert record.status == "done", record.reason
+        assert record.provenance["chosen"]["s"]["threshold"] < 0
+        assert record.labels_used == labels
+        assert record.provenance["data"]["selection"]["used"] == 2
+    assert median.key != tuned.key
+
+
 def test_untrained_is_a_floor_of_its_own(run: Callable, tmp_path: Path) -> None:
     model = str(tmp_path / "model")
     [trained], [floor] = run(), run(model=model + ":untrained")
