@@ -28,13 +28,17 @@ if TYPE_CHECKING:
 Target = tuple[int, int]
 # Positions whose logits are taken at a time: vocabularies are wide.
 HEAD_ROWS = 512
+# A processor is fastest with as many tokens at once as its caches hold, and little padding: 2 to 3
+# times as fast as with 8,192 (GPT-2 of 7 million parameters, SST-2 and BLiMP).
+CPU_TOKENS_A_THREAD = 512
 
 
 class DecoderScorer:
     """Scores and generates with a causal language model.
 
     Scores do not depend on batch, order or padding (float32: within 1e-4 nats). batch_tokens:
-    tokens of a batch, padding counted; lowered for good when the device runs out of memory.
+    at most so many tokens in a batch, padding counted; lowered for good when the device runs out
+    of memory.
     """
 
     def __init__(self, model: Model, batch_tokens: int = 8192) -> None:
@@ -142,7 +146,10 @@ class DecoderScorer:
         alone: Sequence[int] = range(len(rows))
         if self.shares:
             jobs, alone = group_rows(rows, self.batch_tokens, MIN_SAVING[self.model.device])
-        for batch in batches([len(rows[number]) for number in alone], self.batch_tokens):
+        at_once = self.batch_tokens
+        if self.model.device == "cpu":
+            at_once = min(at_once, CPU_TOKENS_A_THREAD * torch.get_num_threads())
+        for batch in batches([len(rows[number]) for number in alone], at_once):
             jobs.append(Group(0, tuple(alone[number] for number in batch)))
         while jobs:
             job = jobs.pop(0)
