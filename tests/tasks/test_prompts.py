@@ -26,6 +26,7 @@ def spec_of(prompts: list[dict[str, Any]], kind: str = "choice", **parts: Any) -
     fields = {
         "choice": {"context": "a", "question": "q", "options": "o", "label": "l"},
         "classification": {"text": "t", "label": "l"},
+        "regression": {"text": "t", "label": "l"},
         "minimal_pair": {"good": "g", "bad": "b"},
         "span": {"context": "c", "question": "q", "answers": "a"},
         "tagging": {"tokens": "t", "tags": "n"},
