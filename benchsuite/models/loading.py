@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +34,21 @@ DEFAULT_WINDOW = 512
 # Tokenizers without a limit state a huge number.
 NO_LIMIT = 10**6
 
-# A bar a model would break into the bar of the run.
-logging.disable_progress_bar()
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' bars and reports off the terminal: what matters becomes an InputError."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        logging.enable_progress_bar()
 
 
+@_quiet()
 def load_tokenizer(path: Path, name: str) -> PreTrainedTokenizerBase:
     """The folder's tokenizer; it must be a fast one, for scoring needs character offsets."""
     try:
@@ -47,6 +60,7 @@ def load_tokenizer(path: Path, name: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+@_quiet()
 def load_network(
     path: Path, name: str, family: str, dtype: str, device: str, seed: int | None
 ) -> PreTrainedModel:
@@ -69,12 +83,9 @@ def load_network(
                 use_safetensors=True,
                 trust_remote_code=False,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,
             )
-            if report["missing_keys"]:
-                raise InputError(
-                    f"model '{name}': the checkpoint lacks the weights "
-                    f"{', '.join(sorted(report['missing_keys'])[:3])}; is it a language model?"
-                )
+            _check(report, name)
         else:
             config = AutoConfig.from_pretrained(path, trust_remote_code=False)
             with torch.random.fork_rng():
@@ -92,6 +103,22 @@ def load_network(
             decoder_start_token_id=network.generation_config.decoder_start_token_id,
         )
     return network.to(device).eval()
+
+
+def _check(report: dict[str, Any], name: str) -> None:
+    """Refuse a checkpoint some of whose weights were drawn at random to fill a gap."""
+    wrong = sorted(str(key[0]) for key in report["mismatched_keys"])
+    if wrong:
+        raise InputError(
+            f"model '{name}': weights of another shape than config.json says: "
+            f"{', '.join(wrong[:3])}"
+        )
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise InputError(
+            f"model '{name}': the checkpoint lacks the weights {', '.join(missing[:3])}; "
+            "is it a language model?"
+        )
 
 
 def window(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:

@@ -230,8 +230,9 @@ class DecoderScorer:
         Models that scale or cap their logits go through their own forward pass instead.
         """
         ids = torch.arange(3, device=self.model.device)[None]
-        whole = self.network(input_ids=ids, use_cache=True)
-        base = self.network.base_model(input_ids=ids)
+        mask = torch.ones_like(ids)
+        whole = self.network(input_ids=ids, attention_mask=mask, use_cache=True)
+        base = self.network.base_model(input_ids=ids, attention_mask=mask)
         head, states = (
             self.network.get_output_embeddings(),
             getattr(base, "last_hidden_state", None),

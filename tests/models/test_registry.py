@@ -177,7 +177,7 @@ def test_plugins(folder, bundled, monkeypatch):
     assert load_model("plug").path == folder
 
 
-def test_broken_folders_are_refused_in_one_line(folder):
+def test_broken_folders_are_refused_in_one_line(folder, capfd):
     name = str(folder)
     weights, config = folder / "model.safetensors", folder / "config.json"
     good, whole = weights.read_bytes(), config.read_text()
@@ -193,7 +193,7 @@ def test_broken_folders_are_refused_in_one_line(folder):
     save_file({"transformer.wte.weight": torch.zeros(400, 16)}, weights, metadata={"format": "pt"})
     refused(name, "lacks the weights")
     save_file({"transformer.wte.weight": torch.zeros(4, 4)}, weights, metadata={"format": "pt"})
-    refused(name, "cannot be loaded")
+    refused(name, "weights of another shape", "transformer.wte.weight")
     weights.write_bytes(good)
 
     config.write_text("{")
@@ -210,6 +210,7 @@ def test_broken_folders_are_refused_in_one_line(folder):
     refused(name, "tokenizer cannot be read")
     (folder / "tokenizer.json").unlink()
     refused(name, "no tokenizer")
+    assert capfd.readouterr().err == ""
 
 
 def test_remote_code_is_not_run(folder):
