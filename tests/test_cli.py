@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from benchsuite.cli import main
@@ -96,6 +98,62 @@ def test_bad_input_is_one_clear_line_and_exit_2(
     assert says in err and len(err.strip().splitlines()) == 1 and err.startswith("bench: ")
     assert "Traceback" not in err and not out
     assert not (tmp_path / "runs").exists()
+
+
+def broken_input(kind: str, folder: Path) -> tuple[list[str], str]:
+    """Make one broken thing in `folder`; the arguments that meet it and what the line must say."""
+    table = folder / "nyu-mll" / "glue" / "sst2" / "validation.parquet"
+    table.parent.mkdir(parents=True)
+    rows = pa.table({"sentence": ["a", "b"] * 50, "label": [0, 1] * 50, "idx": list(range(100))})
+    if kind == "missing column":
+        pq.write_table(rows.rename_columns(["sentense", "label", "idx"]), table)
+        return ["--task", "glue/sst2"], "sentense"
+    pq.write_table(rows, table)
+    if kind == "truncated mirror file":
+        table.write_bytes(table.read_bytes()[:-40])
+        return ["--task", "glue/sst2"], "validation.parquet"
+    if kind == "truncated mirror file in a suite":
+        table.write_bytes(table.read_bytes()[:-40])
+        return ["--suite", "core"], "validation.parquet"
+    if kind == "malformed YAML":
+        (folder / "bad.yaml").write_text("version: 1\nkind: [classification\n")
+        return ["--tasks-dir", str(folder), "--task", "bad"], "bad.yaml:"
+    if kind == "unknown key":
+        (folder / "bad.yaml").write_text("version: 1\nkindd: classification\n")
+        return ["--tasks-dir", str(folder), "--task", "bad"], "did you mean `kind`"
+    assert kind == "pickle-only checkpoint"
+    model = tiny_gpt2(folder / "pickled")
+    (model / "model.safetensors").rename(model / "pytorch_model.bin")
+    return ["--task", "mini/sentiment", "--model", str(model)], "safetensors"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "truncated mirror file",
+        "truncated mirror file in a suite",
+        "missing column",
+        "malformed YAML",
+        "unknown key",
+        "pickle-only checkpoint",
+    ],
+)
+def test_broken_files_are_one_clear_line_and_exit_2(
+    capsys: pytest.CaptureFixture[str],
+    model: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    monkeypatch.setenv("BENCHSUITE_DATA", str(tmp_path))
+    arguments, says = broken_input(kind, tmp_path)
+    if "--model" not in arguments:
+        arguments += ["--model", model]
+    capsys.readouterr()
+    code, out, err = bench(capsys, "run", *arguments, "--store", str(tmp_path / "store"))
+    assert code == 2 and says in err
+    assert err.startswith("bench: ") and len(err.strip().splitlines()) == 1 and not out
+    assert not (tmp_path / "store").exists()
 
 
 def test_the_main_job(capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path) -> None:
