@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
@@ -57,6 +57,7 @@ def test_neighbours_stay_apart() -> None:
     assert tags([]) == ["O"] * 6
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(LABELS), max_size=8))
 def test_entity_spans_agree_with_seqeval(sequence: list[str]) -> None:
     expected = [(start, end + 1, kind) for kind, start, end in get_entities(sequence)]

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import matthews_corrcoef
 
@@ -81,6 +81,7 @@ def test_labels_keep_the_order_of_the_task() -> None:
     assert decide(prompt, spec, {}, [scored(-1.0, -2.0)]) == Prediction(1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-50, 0), min_size=1, max_size=5))
 def test_log_sum_exp(values: list[float]) -> None:
     assert log_sum_exp(values) == pytest.approx(math.log(sum(map(math.exp, values))))
@@ -144,6 +145,7 @@ def test_rating_is_the_expectation_by_hand() -> None:
     assert request == Request("How much?", (" low", " mid", " top"))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-300, 0), min_size=3, max_size=3))
 def test_a_rating_stays_in_its_range(values: list[float]) -> None:
     prompt = Prompt(

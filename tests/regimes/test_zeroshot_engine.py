@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchsuite.models.registry import load_model
@@ -76,7 +76,7 @@ def test_constant_logits_tie_options_of_any_length(constant_logits: Scorer) -> N
         assert variant.predictions[0].tied == (0, 1, 2, 3)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None)
 @given(
     context=st.lists(st.sampled_from([*SENTENCES, "ﬁ ﷺ 𝔘𝔫𝔦", "\n\n", "日本語"]), max_size=8),
     junk=st.text(max_size=80),

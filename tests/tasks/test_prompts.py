@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -71,6 +71,7 @@ def test_a_task_with_a_bad_template_is_no_task(template: str) -> None:
         spec_of([choice(template)])
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_text_of_the_data_is_a_value_never_a_template(text: str) -> None:
     for data in (text, "{{ 7 * 7 }}" + text, "{% for x in y %}" + text):
@@ -112,6 +113,7 @@ def longest(requests: list[Any]) -> int:
     )
 
 
+@settings(deadline=None)
 @given(
     context=st.integers(0, 60),
     question=st.integers(1, 8),
