@@ -37,7 +37,7 @@ METHODS: dict[str, tuple[str, ...]] = {
 PROMPT_KEYS: dict[str, tuple[str, ...]] = {
     "cloze": ("verbalizers", "norm"),
     "threshold": (),
-    "rating": ("ratings",),
+    "rating": ("ratings", "norm"),
     "choice": ("continuation", "norm"),
     "pair": ("norm",),
     "generate": ("stop", "max_new_tokens", "no_answer"),
