@@ -1,0 +1,1 @@
+"""The authored grammar and lexicon that write the data of `tasks/mini/`."""

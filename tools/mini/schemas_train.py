@@ -1,0 +1,197 @@
+"""Passages of the training half."""
+
+from __future__ import annotations
+
+from tools.mini.passages import Schema
+
+SCHEMAS: list[Schema] = [
+    Schema(
+        "Four friends went to the market in the morning.",
+        (
+            "{name#} bought a_ {adjt#} {thing#} there and paid {price#} dollars for it.",
+            "For {price#} dollars, {name#} got a_ {adjt#} {thing#}.",
+            "{name#} spent {price#} dollars on a_ {adjt#} {thing#}.",
+            "A_ {adjt#} {thing#} cost {name#} {price#} dollars.",
+        ),
+        "Then all of them went home by bus.",
+        (
+            ("Who bought the {thing#}?", "{name#}"),
+            ("What did {name#} buy?", "{thing#}"),
+            ("What kind of {thing#} did {name#} buy?", "{adjt#}"),
+            ("Who paid {price#} dollars?", "{name#}"),
+            ("How many dollars did the {thing#} cost?", "{price#}"),
+        ),
+        "{name5} had come with them, but had no money.",
+        ("What did {name5} buy?", "Who bought the {thing9}?"),
+    ),
+    Schema(
+        "The {hum} on the hill keeps some animals.",
+        (
+            "The {animal#} is called {name#} and sleeps in the {place#}.",
+            "In the {place#} you find the {animal#}, {name#}.",
+            "{name#} is the {animal#}, which lives in the {place#}.",
+            "The {animal#}, whose name is {name#}, likes the {place#}.",
+        ),
+        "They are all fed at six.",
+        (
+            ("What is the {animal#} called?", "{name#}"),
+            ("Which animal is called {name#}?", "{animal#}"),
+            ("Where would you look for the {animal#}?", "{place#}"),
+            ("Which animal would you find in the {place#}?", "{animal#}"),
+            ("Who lives in the {place#}?", "{name#}"),
+        ),
+        "There is also a_ {animal5}, but it has no name yet.",
+        ("What is the {animal5} called?", "Where does the {animal5} sleep?"),
+    ),
+    Schema(
+        "Last summer a class of students put on a play in the {place}.",
+        (
+            "{name#} played the {hum#} and made a_ {thing#} for it.",
+            "The {hum#} was played by {name#}, who held a_ {thing#}.",
+            "With a_ {thing#} in one hand, {name#} played the {hum#}.",
+            "As the {hum#}, {name#} had to carry a_ {thing#}.",
+        ),
+        "The teachers laughed a lot.",
+        (
+            ("Who played the {hum#}?", "{name#}"),
+            ("Which part did {name#} play?", "{hum#}"),
+            ("Which object did {name#} have on stage?", "{thing#}"),
+            ("Who had the {thing#}?", "{name#}"),
+            ("Which part needed a_ {thing#}?", "{hum#}"),
+        ),
+        "{name5} wrote the words of the play and stood at the back.",
+        ("Which part did {name5} play?", "Who played the {hum9}?"),
+    ),
+    Schema(
+        "Our train stops at many stations, and people got off at each.",
+        (
+            "{name1} was the first to get off, with a_ {adjt1} {thing1}.",
+            "After that {name2} left the train, carrying a_ {adjt2} {thing2}.",
+            "{name3} was third and had a_ {adjt3} {thing3}.",
+            "The last was {name4} with a_ {adjt4} {thing4}.",
+        ),
+        "Then the train was empty and went back.",
+        (
+            ("Who got off with a_ {thing#}?", "{name#}"),
+            ("What did {name#} carry off the train?", "{thing#}"),
+            ("What was the {thing#} like?", "{adjt#}"),
+        ),
+        "{name5} had stayed at home that day.",
+        ("What did {name5} carry?", "Who got off with a_ {thing9}?"),
+        ordered=True,
+    ),
+    Schema(
+        "Four letters lay on the table of the {place}.",
+        (
+            "The one from {city#} was for {name#}, and a_ {hum#} had written it.",
+            "A_ {hum#} from {city#} had written to {name#}.",
+            "{name#} got a letter from {city#}; a_ {hum#} had sent it.",
+            "From {city#}, a_ {hum#} had sent a letter to {name#}.",
+        ),
+        "Nobody had opened them yet.",
+        (
+            ("Where did the letter to {name#} come from?", "{city#}"),
+            ("Who got the letter from {city#}?", "{name#}"),
+            ("Who wrote to {name#}?", "{hum#}"),
+            ("To whom did the {hum#} write?", "{name#}"),
+            ("Where did the {hum#} live?", "{city#}"),
+        ),
+        "{name5} looked for a letter too, but there was none.",
+        ("Where did the letter to {name5} come from?", "Who wrote to {name5}?"),
+    ),
+    Schema(
+        "In our street there are four old houses.",
+        (
+            "{name#} lives in number {price#} and works as a_ {job#}.",
+            "The house with number {price#} belongs to {name#}, a_ {job#}.",
+            "In number {price#} lives {name#}, who is a_ {job#}.",
+            "{name#} is a_ {job#} and has the house with number {price#}.",
+        ),
+        "On Sunday they all eat together.",
+        (
+            ("In which number does {name#} live?", "{price#}"),
+            ("Who lives in number {price#}?", "{name#}"),
+            ("What does {name#} work as?", "{job#}"),
+            ("Who works as a_ {job#}?", "{name#}"),
+            ("In which number does the {job#} live?", "{price#}"),
+        ),
+        "{name5} wants to move here, but has not found a house.",
+        ("In which number does {name5} live?", "What does {name5} work as?"),
+    ),
+    Schema(
+        "The children looked for things in the {place}.",
+        (
+            "{name#} found a_ {thing#} under a_ {spot#}.",
+            "Under a_ {spot#}, {name#} saw a_ {thing#}.",
+            "There was a_ {thing#} under a_ {spot#}, and {name#} found it.",
+            "A_ {thing#} lay under a_ {spot#} until {name#} came.",
+        ),
+        "When it got dark they ran home.",
+        (
+            ("Who found the {thing#}?", "{name#}"),
+            ("What did {name#} find?", "{thing#}"),
+            ("Under what did {name#} look?", "{spot#}"),
+            ("What was under the {spot#}?", "{thing#}"),
+            ("Under what was the {thing#}?", "{spot#}"),
+        ),
+        "{name5} looked everywhere too.",
+        ("What did {name5} find?", "Who found the {thing9}?"),
+    ),
+    Schema(
+        "It was a cold day, and four people came to the {place} for soup.",
+        (
+            "{name#} came from the {place#} and asked for {food#}.",
+            "{name#} had walked from the {place#} and wanted {food#}.",
+            "From the {place#} came {name#}, who ate {food#}.",
+            "{name#}, on the way from the {place#}, chose {food#}.",
+        ),
+        "There was no soup left, so they ate other things.",
+        (
+            ("Who ate {food#}?", "{name#}"),
+            ("What did {name#} eat?", "{food#}"),
+            ("Where did {name#} come from?", "{place#}"),
+            ("Who came from the {place#}?", "{name#}"),
+            ("What did the one from the {place#} eat?", "{food#}"),
+        ),
+        "{name5} sat with them and read the paper.",
+        ("What did {name5} eat?", "Where did {name5} come from?"),
+    ),
+    Schema(
+        "Before supper the cousins changed places in the {place}.",
+        (
+            "{name#} gave up the seat by the {spot#} and took the one by the {thing#}.",
+            "Instead of the seat by the {spot#}, {name#} now has the one by the {thing#}.",
+            "{name#} moved to the seat by the {thing#}, away from the {spot#}.",
+            "The seat by the {thing#} went to {name#}, who had sat by the {spot#}.",
+        ),
+        "So everyone was happy in the end.",
+        (
+            ("Who sits by the {thing#} now?", "{name#}"),
+            ("Who sat by the {spot#} at first?", "{name#}"),
+            ("By what does {name#} sit now?", "{thing#}"),
+            ("By what did {name#} sit at first?", "{spot#}"),
+            ("By what does the one sit who had the seat by the {spot#}?", "{thing#}"),
+        ),
+        "{name5} would not sit down at all.",
+        ("By what does {name5} sit now?", "Who sits by the {thing9} now?"),
+    ),
+    Schema(
+        "Four people helped each other last winter.",
+        (
+            "{name#} fixed the {thing#} of the {hum#}.",
+            "The {thing#} of the {hum#} was fixed by {name#}.",
+            "It was {name#} who fixed the {thing#}, which belongs to the {hum#}.",
+            "The {hum#} had a broken {thing#} until {name#} fixed it.",
+        ),
+        "When it was warm again, everything worked.",
+        (
+            ("Who helped the {hum#}?", "{name#}"),
+            ("Whom did {name#} help?", "{hum#}"),
+            ("What did {name#} fix?", "{thing#}"),
+            ("Whose {thing#} was broken?", "{hum#}"),
+            ("What was broken at the house of the {hum#}?", "{thing#}"),
+        ),
+        "{name5} was away all winter.",
+        ("What did {name5} fix?", "Whom did {name5} help?"),
+    ),
+]
