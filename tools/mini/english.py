@@ -72,10 +72,8 @@ def verb(text: str) -> Verb:
     base, *rest = text.split("/")
     stem = base[:-1] if base.endswith("e") else base
     third = noun(base).pl
-    if base.endswith("y") and base[-2] not in VOWELS:
-        past = base[:-1] + "ied"
-    else:
-        past = stem + "ed"
+    consonant_y = base.endswith("y") and base[-2] not in VOWELS
+    past = base[:-1] + "ied" if consonant_y else stem + "ed"
     past, en = (rest[0], rest[1]) if rest else (past, past)
     keeps_e = base.endswith(("ee", "ye", "oe"))
     ing = rest[2] if len(rest) > 2 else (base if keeps_e else stem) + "ing"

@@ -38,6 +38,6 @@ def entailment(split: str) -> list[Row]:
 
         rows: list[Row] = []
         while len(rows) < EXAMPLES[split]:
-            rows += fresh(crossed, lambda row: (row["text"], row["text_pair"]), seen)
+            rows += fresh(crossed, lambda row: [(row["text"], row["text_pair"])], seen)
         groups.append(rows)
     return numbered(split, groups, rng_for("entailment", split))

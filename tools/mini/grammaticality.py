@@ -25,7 +25,7 @@ def acceptability(split: str) -> list[Row]:
         rng = rng_for("acceptability", split, index)
         rows: list[Row] = []
         while len(rows) < SENTENCES[split]:
-            pairs = fresh(lambda p=paradigm, r=rng: p.pairs(lexicon, r), lambda x: x.good, seen)
+            pairs = fresh(lambda p=paradigm, r=rng: p.pairs(lexicon, r), list, seen)
             for pair in pairs:
                 rows += [{"text": pair.good, "label": 1}, {"text": pair.bad, "label": 0}]
         groups.append(rows)
@@ -41,7 +41,7 @@ def minimal_pairs(split: str) -> list[Row]:
         rng = rng_for("minimal_pairs", split, index)
         rows: list[Row] = []
         while len(rows) < PAIRS[split]:
-            pairs = fresh(lambda p=paradigm, r=rng: p.pairs(lexicon, r), lambda x: x.good, seen)
+            pairs = fresh(lambda p=paradigm, r=rng: p.pairs(lexicon, r), list, seen)
             rows += [
                 {"good": pair.good, "bad": pair.bad, "phenomenon": paradigm.phenomenon}
                 for pair in pairs

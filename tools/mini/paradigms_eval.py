@@ -29,7 +29,9 @@ AGREEMENT: list[Paradigm] = [
 ]
 NOUN_PHRASE: list[Paradigm] = [
     Cross("determiner_noun", "My {male} {tvo.past} {A} {adjt} {B}.", ("another", "two"), THING1),
-    Cross("determiner_noun", "{A} {adjt} {B} vanished from the {place}.", ("this", "these"), THING1),
+    Cross(
+        "determiner_noun", "{A} {adjt} {B} vanished from the {place}.", ("this", "these"), THING1
+    ),
     Cross("determiner_noun", "{name} never {tvh.past} {A} {B}.", ("that", "those"), ANIMAL1),
     Cross(
         "quantity",

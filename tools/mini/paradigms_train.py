@@ -27,7 +27,12 @@ AGREEMENT: list[Paradigm] = [
     Cross("coordination", "The {hum1} {A} the {hum2} {B} {adjh}.", ("near", "and"), IS),
     Cross("coordination", "The {thing1} {A} the {thing2} {B} {adjt}.", ("under", "and"), WAS),
     Cross("coordination", "The {hum1} {A} the {hum2} {B} {iv.en}.", ("behind", "and"), HAS),
-    Cross("coordination", "{name1}'s {animal1} {A} {name2}'s {animal2} {B} {adja}.", ("near", "and"), IS),
+    Cross(
+        "coordination",
+        "{name1}'s {animal1} {A} {name2}'s {animal2} {B} {adja}.",
+        ("near", "and"),
+        IS,
+    ),
     Cross(
         "quantifier_verb",
         "{A} in the {place} {B} {adjh}.",
@@ -57,7 +62,9 @@ NOUN_PHRASE: list[Paradigm] = [
         ("{mass}", "{thing.pl}"),
     ),
     Cross("there_is", "There {A} no {B} in the {place}.", WAS, THING1),
-    Cross("there_is", "There {A} no {adja} {B} in the {place}.", IS, ("{animal.sg}", "{animal.pl}")),
+    Cross(
+        "there_is", "There {A} no {adja} {B} in the {place}.", IS, ("{animal.sg}", "{animal.pl}")
+    ),
     Cross("reflexive", "The {A} near the {hum.any} {refl.past} {B}.", ("{male}", "{female}"), SELF),
     Cross("reflexive", "The {A} {refl.past} {B}.", ("{male.sg}", "{male.pl}"), SELVES),
     Cross("reflexive", "{A} {refl.past} {B} in the {place}.", ("{man}", "{woman}"), SELF),
@@ -111,8 +118,12 @@ VERB_PHRASE: list[Paradigm] = [
         ("had", "were"),
         ("{unerg.en}", "{unerg.ing}"),
     ),
-    Cross("verb_form", "The {hum} {A} {B} the {thing}.", ("will", "has"), ("{tvo.base}", "{tvo.en}")),
-    Cross("verb_form", "{A} the {hum} {B} the {thing}?", ("did", "has"), ("{tvo.base}", "{tvo.en}")),
+    Cross(
+        "verb_form", "The {hum} {A} {B} the {thing}.", ("will", "has"), ("{tvo.base}", "{tvo.en}")
+    ),
+    Cross(
+        "verb_form", "{A} the {hum} {B} the {thing}?", ("did", "has"), ("{tvo.base}", "{tvo.en}")
+    ),
     Cross(
         "complement",
         "The {hum} {A} {B}.",

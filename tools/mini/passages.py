@@ -45,9 +45,7 @@ class Schema:
     def patterns(self) -> list[str]:
         """Every pattern of the schema, for one set of draws."""
         own = [*self.lines, *(part for ask in self.asks for part in ask)]
-        numbered = [
-            pattern.replace("#", str(k)) for k in range(1, SUBJECTS + 1) for pattern in own
-        ]
+        numbered = [pattern.replace("#", str(k)) for k in range(1, SUBJECTS + 1) for pattern in own]
         return [self.intro, *numbered, self.outro, self.extra, *self.missing]
 
 

@@ -17,7 +17,7 @@ def rng_for(*names: object) -> random.Random:
 
 
 def fresh(
-    make: Callable[[], Sequence[T]], key: Callable[[T], Hashable], seen: set[Hashable]
+    make: Callable[[], Sequence[T]], keys: Callable[[T], Sequence[Hashable]], seen: set[Hashable]
 ) -> Sequence[T]:
     """Call `make` until none of what it gives was seen before, and note it as seen.
 
@@ -26,9 +26,9 @@ def fresh(
     """
     for _ in range(TRIES):
         made = make()
-        keys = [key(item) for item in made]
-        if len(set(keys)) == len(keys) and not seen.intersection(keys):
-            seen.update(keys)
+        new = [key for item in made for key in keys(item)]
+        if len(set(new)) == len(new) and not seen.intersection(new):
+            seen.update(new)
             return made
     raise RuntimeError(f"no new example after {TRIES} tries; last: {made}")
 

@@ -1,8 +1,8 @@
 """mini/sentiment: short reviews, with negation and contrast.
 
-`{e}` is an evaluation of the review's own polarity and `{o}` one of the other; `{ne}` and `{no}` are
-such as a negation turns round (`nothing boring about it`). Every template is written out in both
-polarities.
+`{e}` is an evaluation of the review's own polarity and `{o}` one of the other; `{ne}` and `{no}`
+are such as a negation turns round (`nothing boring about it`). Every template is written out in
+both polarities.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ By no means was the {stay} {no}.
 Critics {ev.past} the {work}, and so did my {female}.
 I will always {ev.base} this {work} by {name}.
 You will {ev.base} {name}'s {work}, even if your {male} does not.
-I was ready to {ov.base} {name}'s {work}; in the end I {ev.past} it.
+I was ready to {ov.base} {name}'s {work}; finally I {ev.past} it.
 Despite a_ {o} {part}, the {work} remains {e}.
 For all its {o} {part}, this is a_ {e} {work}.
-The trailer seemed {o}, yet the {work} proved {e}.
+The poster seemed {o}, yet the {work} proved {e}.
 Some guests called the {stay} {o}, but they were wrong, because it was {e}.
 Once {o}, the {stay} has become {e}.
 What started as a_ {o} {work} ended as a_ {e} one.
@@ -115,6 +115,6 @@ def sentiment(split: str) -> list[Row]:
                 return [{"text": render(pattern, draw([pattern], lexicon, rng)), "label": label}]
 
             while len(rows) < EXAMPLES[split] * (label + 1) // 2:
-                rows += fresh(one, lambda row: row["text"], seen)
+                rows += fresh(one, lambda row: [row["text"]], seen)
         groups.append(rows)
     return numbered(split, groups, rng_for("sentiment", split))

@@ -88,14 +88,12 @@ def similarity(split: str) -> list[Row]:
                     }
                 ]
 
-            rows += fresh(one, lambda row: (row["text"], row["text_pair"]), seen)
+            rows += fresh(one, lambda row: [(row["text"], row["text_pair"])], seen)
         groups.append(rows)
     return numbered(split, groups, rng_for("similarity", split, "order"))
 
 
-def _events(
-    split: str, changed: str, rng: random.Random
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _events(split: str, changed: str, rng: random.Random) -> tuple[dict[str, Any], dict[str, Any]]:
     """The words of two events that differ in the parts named in `changed`."""
     first: dict[str, Any] = {}
     second: dict[str, Any] = {}

@@ -14,26 +14,60 @@ from tools.mini.sampling import Row, fresh, numbered, rng_for
 
 NAMES: dict[str, dict[str, list[Entry]]] = {
     "train": {
-        "given": [*words("José, Zoë, Jürgen, Anaïs, Søren, Thomas, Alice, Robert, Emma, Charles,"
-                         "Helen, Daniel, Florence, Austin, Sydney")],
-        "family": [*words("Müller, García, Sørensen, Baker, Thompson, Lefèvre, Rossi, Novák,"
-                          "Walker, Turner, Hansen, Washington, Lincoln")],
-        "LOC": [*words("Zürich, Málaga, Paris, New York, Texas, Canada, Sweden, Rome, Lake Geneva,"
-                       "Florence, Austin, Sydney, Washington, Lincoln, Mount Etna")],
-        "ORG": [*words("Northern Bank, Harper and Sons, Red Star Airlines, Radio Nord, Kellner,"
-                       "Green Valley School, Delta Motors, City Hospital, Lincoln College")],
-        "people": [*words("French, Swedish, Canadian, Italian, Spanish, Old Norse, Texan")],
+        "given": [
+            *words(
+                "José, Zoë, Jürgen, Anaïs, Søren, Thomas, Alice, Robert, Emma, Charles,"
+                "Helen, Daniel, Florence, Austin, Sydney"
+            )
+        ],
+        "family": [
+            *words(
+                "Müller, García, Sørensen, Baker, Thompson, Lefèvre, Rossi, Novák,"
+                "Walker, Turner, Hansen, Washington, Lincoln"
+            )
+        ],
+        "LOC": [
+            *words(
+                "Zürich, Málaga, Paris, New York, Texas, Canada, Sweden, Rome, Buenos Aires,"
+                "Florence, Austin, Sydney, Washington, Lincoln, New Mexico"
+            )
+        ],
+        "ORG": [
+            *words(
+                "Northern Bank, Harper and Sons, Red Star Airlines, Telefon Nord, Kellner,"
+                "Green Valley School, Delta Motors, City Clinic, Lincoln College"
+            )
+        ],
+        "people": [*words("French, Swedish, Canadian, Italian, Spanish, Texan")],
+        "LANG": [*words("French, Swedish, Italian, Spanish, Old Norse")],
     },
     "validation": {
-        "given": [*words("Noël, Inés, Björn, Łukasz, Renée, George, Clara, Simon, Martha, Oscar,"
-                         "Ruth, Walter, Chelsea, Victoria, Jordan")],
-        "family": [*words("Nuñez, Kowalczyk, Åberg, Cooper, Fisher, Dvořák, Bauer, Dubois,"
-                          "Jackson, Houston, Wells, Parker")],
-        "LOC": [*words("Kraków, São Paulo, London, Los Angeles, Ohio, Japan, Norway, Berlin,"
-                       "Chelsea, Victoria, Jordan, Houston, Wells, River Tay")],
-        "ORG": [*words("Southern Railways, Fisher and Daughters, Blue Moon Records, Télé Ouest,"
-                       "Hartmann, Oak Hill Library, Omega Foods, Central Museum, Houston Club")],
+        "given": [
+            *words(
+                "Noël, Inés, Björn, Łukasz, Renée, George, Clara, Simon, Martha, Oscar,"
+                "Ruth, Walter, Chelsea, Victoria, Jordan"
+            )
+        ],
+        "family": [
+            *words(
+                "Nuñez, Kowalczyk, Åberg, Cooper, Fisher, Dvořák, Bauer, Dubois,"
+                "Jackson, Houston, Wells, Parker"
+            )
+        ],
+        "LOC": [
+            *words(
+                "Kraków, São Paulo, London, Los Angeles, Ohio, Japan, Norway, Berlin,"
+                "Chelsea, Victoria, Jordan, Houston, Wells, Rio de Janeiro"
+            )
+        ],
+        "ORG": [
+            *words(
+                "Southern Railways, Fisher and Daughters, Blue Moon Records, Télé Ouest,"
+                "Hartmann, Oak Hill Academy, Omega Foods, Central Museum, Houston Club"
+            )
+        ],
         "people": [*words("German, Japanese, Norwegian, Polish, Brazilian, South African")],
+        "LANG": [*words("German, Japanese, Norwegian, Polish, Turkish")],
     },
 }
 # {PER} is a full name, {GIV} a given name, {FAM} a family name; {NAT} a people's adjective
@@ -45,7 +79,7 @@ TRAIN_TEMPLATES = """
 Yesterday {PER} left {ORG} .
 The {hum} from {LOC} called {GIV} .
 The {hum} sold the {thing} to {PER} .
-{FAM} was a {NAT} {hum} who worked in {LOC} .
+{FAM} was a_ {NAT} {hum} who worked in {LOC} .
 Many {NAT} books come from {LOC} .
 The {NAT} {hum} visited {ORG} on Monday .
 Mr. {FAM} teaches at {ORG} .
@@ -66,7 +100,7 @@ The {hum} reads {NAT} stories to {GIV} .
 Who told {PER} about {ORG} ?
 Did {GIV} ever visit {LOC} ?
 {LOC} is colder than {LOC2} .
-The river runs from {LOC} to {LOC2} .
+The road runs from {LOC} to {LOC2} .
 The head of {ORG} is {PER} .
 {PER} of {ORG} was not in {LOC} on Tuesday .
 Both {ORG} and {PER} want the {thing} .
@@ -75,7 +109,7 @@ The {NAT} king never saw {LOC} .
 Every {hum} in {LOC} knows {PER} .
 The {thing} belongs to {GIV} , not to {FAM} .
 At {ORG} , {GIV} is the only {NAT} {hum} .
-People in {LOC} speak {NAT} .
+People in {LOC} speak {LANG} .
 {FAM} gave the {thing} to {ORG} .
 We went to {LOC} with {GIV} and two {NAT} {hum.pl} .
 {BOTH} has never been to {BOTHLOC} with {PER} .
@@ -84,11 +118,11 @@ We went to {LOC} with {GIV} and two {NAT} {hum.pl} .
 EVAL_TEMPLATES = """
 {PER} grew up near {LOC} .
 Last Friday {ORG} invited {PER} and {FAM} .
-My {male} met {PER} at {ORG} .
-{GIV} 's {female} owns a cottage in {LOC} .
-Dr. {FAM} left {LOC} for {LOC2} .
+My {male} encountered {PER} at {ORG} .
+{GIV} 's {kin} owns a cottage in {LOC} .
+Dr. {FAM} departed from {LOC} for {LOC2} .
 The {NAT} {hum} beside {GIV} comes from {LOC} .
-None of the {hum.pl} at {ORG} understood {NAT} .
+None of the {hum.pl} at {ORG} understood {LANG} .
 Our {hum} borrowed the {adjt} {thing} .
 Two {animal.pl} vanished from the {place} .
 {ORG} , based in {LOC} , sued {ORG2} .
@@ -96,7 +130,7 @@ According to {PER} , winter in {LOC} is mild .
 " Where is {LOC} ? " asked {GIV} .
 {GIV} arrived at {ORG} before {GIV2} .
 Flights between {LOC} and {LOC2} resumed on Sunday .
-{ORG} named {PER} as its new manager .
+{ORG} named {PER} as its latest manager .
 Has {FAM} ever stayed in {LOC} ?
 The {NAT} team beat {ORG} in {LOC} .
 When {GIV} phoned , {PER} was already in {LOC} .
@@ -108,8 +142,17 @@ TEMPLATES = {
     "train": TRAIN_TEMPLATES.strip().splitlines(),
     "validation": EVAL_TEMPLATES.strip().splitlines(),
 }
-TYPES = {"PER": "PER", "GIV": "PER", "FAM": "PER", "LOC": "LOC", "ORG": "ORG", "NAT": "MISC"}
-TYPES |= {"BOTH": "PER", "BOTHLOC": "LOC"}
+TYPES = {
+    "PER": "PER",
+    "GIV": "PER",
+    "FAM": "PER",
+    "BOTH": "PER",
+    "LOC": "LOC",
+    "BOTHLOC": "LOC",
+    "ORG": "ORG",
+    "NAT": "MISC",
+    "LANG": "MISC",
+}
 EXAMPLES = {"train": 48, "validation": 48}  # a template
 
 
@@ -137,7 +180,7 @@ def tagging(split: str) -> list[Row]:
 
         rows: list[Row] = []
         while len(rows) < EXAMPLES[split]:
-            rows += fresh(one, lambda row: " ".join(row["tokens"]), seen)
+            rows += fresh(one, lambda row: [" ".join(row["tokens"])], seen)
         groups.append(rows)
     return numbered(split, groups, rng_for("tagging", split))
 
@@ -153,6 +196,7 @@ def _names(split: str) -> dict[str, list[Entry]]:
         "LOC": names["LOC"],
         "ORG": names["ORG"],
         "NAT": names["people"],
+        "LANG": names["LANG"],
         "BOTH": list(both),
         "BOTHLOC": list(both),
     }
