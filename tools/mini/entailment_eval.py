@@ -44,8 +44,8 @@ MATCHED: list[Crossed] = [
     (
         "Whoever greeted the {hum1} {iv.past}, and {name1} greeted the {hum1}.",
         "Whoever greeted the {hum1} {iv.past}, and {name2} greeted the {hum1}.",
-        "{name1} {iv.past}.",
-        "{name2} {iv.past}.",
+        "So {name1} {iv.past}.",
+        "So {name2} {iv.past}.",
     ),
     (
         "{name1} is stronger than both {name2} and {name3}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import partial
 
 from tools.mini import paradigms_eval, paradigms_train
 from tools.mini.lexicon import EVAL, TRAIN
@@ -25,7 +26,7 @@ def acceptability(split: str) -> list[Row]:
         rng = rng_for("acceptability", split, index)
         rows: list[Row] = []
         while len(rows) < SENTENCES[split]:
-            pairs = fresh(lambda p=paradigm, r=rng: p.pairs(lexicon, r), list, seen)
+            pairs = fresh(partial(paradigm.pairs, lexicon, rng), list, seen)
             for pair in pairs:
                 rows += [{"text": pair.good, "label": 1}, {"text": pair.bad, "label": 0}]
         groups.append(rows)
@@ -41,7 +42,7 @@ def minimal_pairs(split: str) -> list[Row]:
         rng = rng_for("minimal_pairs", split, index)
         rows: list[Row] = []
         while len(rows) < PAIRS[split]:
-            pairs = fresh(lambda p=paradigm, r=rng: p.pairs(lexicon, r), list, seen)
+            pairs = fresh(partial(paradigm.pairs, lexicon, rng), list, seen)
             rows += [
                 {"good": pair.good, "bad": pair.bad, "phenomenon": paradigm.phenomenon}
                 for pair in pairs

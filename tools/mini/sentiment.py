@@ -7,9 +7,11 @@ both polarities.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Hashable
+from functools import partial
 
-from tools.mini.english import draw, render
+from tools.mini.english import Lexicon, draw, render
 from tools.mini.lexicon import EVAL, TRAIN
 from tools.mini.sampling import Row, fresh, numbered, rng_for
 
@@ -109,12 +111,12 @@ def sentiment(split: str) -> list[Row]:
         rng = rng_for("sentiment", split, index)
         rows: list[Row] = []
         for label in (0, 1):
-            pattern = polar(template, label)
-
-            def one(pattern=pattern, label=label, rng=rng) -> list[Row]:
-                return [{"text": render(pattern, draw([pattern], lexicon, rng)), "label": label}]
-
+            make = partial(_review, polar(template, label), label, lexicon, rng)
             while len(rows) < EXAMPLES[split] * (label + 1) // 2:
-                rows += fresh(one, lambda row: [row["text"]], seen)
+                rows += fresh(make, lambda row: [row["text"]], seen)
         groups.append(rows)
     return numbered(split, groups, rng_for("sentiment", split))
+
+
+def _review(pattern: str, label: int, lexicon: Lexicon, rng: random.Random) -> list[Row]:
+    return [{"text": render(pattern, draw([pattern], lexicon, rng)), "label": label}]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Hashable
+from functools import partial
 from typing import Any
 
 from tools.mini.english import render, verb
@@ -77,20 +78,22 @@ def similarity(split: str) -> list[Row]:
         rows: list[Row] = []
         while len(rows) < EXAMPLES[split]:
             changed = CHANGES[(len(rows) + index) % len(CHANGES)]
-
-            def one(changed=changed, combination=combination, rng=rng) -> list[Row]:
-                first, second = _events(split, changed, rng)
-                return [
-                    {
-                        "text": render(combination[0], first),
-                        "text_pair": render(combination[1], second),
-                        "label": 5.0 - sum(COSTS[part] for part in changed),
-                    }
-                ]
-
-            rows += fresh(one, lambda row: [(row["text"], row["text_pair"])], seen)
+            make = partial(_rated, split, changed, combination, rng)
+            rows += fresh(make, lambda row: [(row["text"], row["text_pair"])], seen)
         groups.append(rows)
     return numbered(split, groups, rng_for("similarity", split, "order"))
+
+
+def _rated(split: str, changed: str, structures: tuple[str, str], rng: random.Random) -> list[Row]:
+    """One pair that differs in the parts named in `changed`, with the rating that leaves."""
+    first, second = _events(split, changed, rng)
+    return [
+        {
+            "text": render(structures[0], first),
+            "text_pair": render(structures[1], second),
+            "label": 5.0 - sum(COSTS[part] for part in changed),
+        }
+    ]
 
 
 def _events(split: str, changed: str, rng: random.Random) -> tuple[dict[str, Any], dict[str, Any]]:

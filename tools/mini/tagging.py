@@ -6,9 +6,11 @@ sentences have no name at all, and some have the same word twice.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Hashable
+from functools import partial
 
-from tools.mini.english import Entry, draw, words
+from tools.mini.english import Entry, Lexicon, draw, words
 from tools.mini.lexicon import EVAL, TRAIN
 from tools.mini.sampling import Row, fresh, numbered, rng_for
 
@@ -163,26 +165,27 @@ def tagging(split: str) -> list[Row]:
     groups: list[list[Row]] = []
     for index, template in enumerate(TEMPLATES[split]):
         rng = rng_for("tagging", split, index)
-
-        def one(template=template, rng=rng) -> list[Row]:
-            parts = template.split()
-            draws = draw(parts, lexicon, rng)
-            draws["BOTHLOC"] = draws.get("BOTH")
-            tokens: list[str] = []
-            tags: list[str] = []
-            for part in parts:
-                text = part.format(**draws)
-                kind = TYPES.get(part.strip("{}123").split(".")[0], "O")
-                for place, token in enumerate(text.split()):
-                    tokens.append(token)
-                    tags.append("O" if kind == "O" else ("I-" if place else "B-") + kind)
-            return [{"tokens": _polished(tokens), "tags": tags}]
-
         rows: list[Row] = []
+        make = partial(_tagged, template, lexicon, rng)
         while len(rows) < EXAMPLES[split]:
-            rows += fresh(one, lambda row: [" ".join(row["tokens"])], seen)
+            rows += fresh(make, lambda row: [" ".join(row["tokens"])], seen)
         groups.append(rows)
     return numbered(split, groups, rng_for("tagging", split))
+
+
+def _tagged(template: str, lexicon: Lexicon, rng: random.Random) -> list[Row]:
+    """One sentence; a slot named in `TYPES` is an entity, each word of it a token."""
+    parts = template.split()
+    draws = draw(parts, lexicon, rng)
+    draws["BOTHLOC"] = draws.get("BOTH")
+    tokens: list[str] = []
+    tags: list[str] = []
+    for part in parts:
+        kind = TYPES.get(part.strip("{}123").split(".")[0], "O")
+        for place, token in enumerate(part.format(**draws).split()):
+            tokens.append(token)
+            tags.append("O" if kind == "O" else ("I-" if place else "B-") + kind)
+    return [{"tokens": _polished(tokens), "tags": tags}]
 
 
 def _names(split: str) -> dict[str, list[Entry]]:
