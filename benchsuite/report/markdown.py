@@ -10,7 +10,9 @@ from benchsuite.report.table import Board
 
 LEGEND = (
     "Scores are percent of the task's headline metric on its official evaluation split; brackets "
-    "hold the 95% bootstrap interval over examples (passages stay whole). Marks: `cap`: not all "
+    "hold the 95% bootstrap interval over examples (passages stay whole). `trivial` is the majority "
+    "label, no entity, or no answer. Marks: `±`: the score is a mean over prompts, with the standard "
+    "deviation between them, in points; `cap`: not all "
     "examples were used; `part`: the split at hand is not the whole official one; `N labels`: so "
     "many labelled examples were looked at; `seen`: the model's pretraining text holds this "
     "task's training passages."
@@ -55,8 +57,7 @@ def _scores(board: Board) -> list[str]:
             row.append(" ".join(part for part in parts if part))
         rows.append(row)
     for name, values in board.references:
-        rows.append([name.replace("_", " "), "baseline"])
-        rows[-1] += [values.get(task, "-") for task in board.columns]
+        rows.append([name, "baseline", *(values.get(task, "-") for task in board.columns)])
     return _table(header, rows, left=2)
 
 

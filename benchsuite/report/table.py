@@ -137,6 +137,8 @@ def _entry(record: Record) -> Entry:
 def _marks(record: Record) -> tuple[str, ...]:
     """Short marks beside a score; the legend of every rendering explains them."""
     marks = []
+    if record.headline is not None and record.headline.spread is not None:
+        marks.append(f"±{percent(record.headline.spread)}")
     facts = record.provenance.get("data", {})
     if any(_capped(fact) for name, fact in facts.items() if name not in ("train", "selection")):
         marks.append("cap")
@@ -164,11 +166,6 @@ def _notes(record: Record) -> list[str]:
         notes.append(f"{record.name}: {STATUS_TEXT[record.status]}: {record.reason}")
     if record.headline is not None and record.headline.value is None:
         notes.append(f"{record.name}: undefined: {record.headline.undefined_reason}")
-    if record.headline is not None and record.headline.spread is not None:
-        notes.append(
-            f"{record.name}: mean over prompts, standard deviation between them "
-            f"{percent(record.headline.spread)}"
-        )
     for split, fact in record.provenance.get("data", {}).items():
         if _partial(fact):
             notes.append(
@@ -179,11 +176,12 @@ def _notes(record: Record) -> list[str]:
 
 
 def _fill_references(board: Board, shown: Sequence[Record]) -> None:
-    """Rows that are no model: majority, chance, ... as the records of the column state them."""
+    """Rows that are no model: chance, and the kind's trivial answer (majority, all O, ...)."""
     values: dict[str, dict[str, str]] = defaultdict(dict)
     for record in shown:
         for name, value in record.baselines.items():
-            values[name].setdefault(record.cell["task"], percent(value))
+            row = "chance" if name == "chance" else "trivial"
+            values[row].setdefault(record.cell["task"], percent(value))
     board.references = sorted(values.items())
 
 

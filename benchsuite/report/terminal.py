@@ -30,7 +30,7 @@ def _table(board: Board) -> Table:
     for model, regime, _ in board.rows:
         table.add_column(escape(f"{model}\n{regime}"), justify="right", overflow="fold")
     for name, _ in board.references:
-        table.add_column(escape(name.replace("_", " ")), justify="right")
+        table.add_column(name, justify="right")
     for task in board.columns:
         cells = [escape(task), escape(board.metrics.get(task, ""))]
         for _, _, entries in board.rows:

@@ -30,8 +30,15 @@ def board_of(*found: records.Record) -> str:
 def test_scores_intervals_and_baselines_are_shown() -> None:
     text = board_of(made_record(value=0.61234))
     assert "61.2 \\[50.0, 70.0\\]" in text
-    assert "| majority | baseline | 55.0 |" in text
+    assert "| trivial | baseline | 55.0 |" in text
     assert "glue/sst2 (accuracy)" in text
+
+
+def test_the_spread_over_prompts_is_shown() -> None:
+    record = made_record(value=0.6)
+    assert record.headline is not None
+    record.headline.spread = 0.012
+    assert "60.0 \\[50.0, 70.0\\] ±1.2" in board_of(record)
 
 
 def test_marks_name_caps_partial_data_labels_and_seen_text() -> None:
