@@ -80,7 +80,7 @@ class Record(_Part):
     results: list[Result] = Field(default_factory=list)
     headline: Headline | None = None
     baselines: dict[str, float | None] = Field(default_factory=dict)
-    counts: dict[str, float] = Field(default_factory=dict)
+    counts: dict[str, int | float] = Field(default_factory=dict)
     labels_used: int = 0
     seen_in_pretraining: list[str] = Field(default_factory=list)
     cost: dict[str, Any] = Field(default_factory=dict)
