@@ -27,10 +27,10 @@ SCHEMAS: list[Schema] = [
     Schema(
         "Several tourists shared a guide for an afternoon.",
         (
-            "{name#} had flown in from {city#} and wore a_ {adjt#} {clothes#}.",
-            "In a_ {adjt#} {clothes#} appeared {name#}, a visitor from {city#}.",
-            "{name#}, dressed in a_ {adjt#} {clothes#}, was born in {city#}.",
-            "The tourist from {city#}, {name#}, was wearing a_ {adjt#} {clothes#}.",
+            "{name#} had flown in from {city#} and wore a_ {color#} {clothes#}.",
+            "In a_ {color#} {clothes#} appeared {name#}, a visitor from {city#}.",
+            "{name#}, dressed in a_ {color#} {clothes#}, was born in {city#}.",
+            "The tourist from {city#}, {name#}, was wearing a_ {color#} {clothes#}.",
         ),
         "Everyone agreed that the guide was superb.",
         (
@@ -38,7 +38,7 @@ SCHEMAS: list[Schema] = [
             ("What did {name#} wear?", "{clothes#}"),
             ("Which city is {name#} from?", "{city#}"),
             ("Who is from {city#}?", "{name#}"),
-            ("Which color or quality did the {clothes#} have?", "{adjt#}"),
+            ("Which color did the {clothes#} have?", "{color#}"),
             ("What did the visitor from {city#} wear?", "{clothes#}"),
         ),
         "The guide, {name5}, waved a flag.",
