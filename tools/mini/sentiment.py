@@ -60,7 +60,7 @@ I would call the {work} {e} rather than {o}.
 Far from being {o}, the {work} was {e}.
 """
 EVAL_TEMPLATES = """
-Last {day} I went to a_ {e} {work}.
+Last {day} we returned from a_ {e} {stay}.
 Without doubt this is a_ {e} {work} with a_ {e2} {part}.
 {name}'s latest {work} is {e}.
 The {part} alone makes this {work} {e}.

@@ -176,7 +176,12 @@ def tagging(split: str) -> list[Row]:
 def _tagged(template: str, lexicon: Lexicon, rng: random.Random) -> list[Row]:
     """One sentence; a slot named in `TYPES` is an entity, each word of it a token."""
     parts = template.split()
-    draws = draw(parts, lexicon, rng)
+    while True:
+        draws = draw(parts, lexicon, rng)
+        people = [name for slot, name in draws.items() if TYPES.get(slot.strip("123")) == "PER"]
+        names = " ".join(people).split()
+        if len(set(names)) == len(names):
+            break
     draws["BOTHLOC"] = draws.get("BOTH")
     tokens: list[str] = []
     tags: list[str] = []
