@@ -246,16 +246,19 @@ def key_parts(
 
 def _data_facts(
     splits: dict[str, SplitData], training: dict[str, SplitData]
-) -> dict[str, dict[str, Any]]:
-    """Where each split came from and how much of the official one is there."""
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Where each split came from and how much of the official one is there, by what it is for."""
     return {
-        name: {
-            "source": data.source,
-            "rows": data.rows,
-            "official": data.official,
-            "used": len(data.examples),
+        use: {
+            name: {
+                "source": data.source,
+                "rows": data.rows,
+                "official": data.official,
+                "used": len(data.examples),
+            }
+            for name, data in found.items()
         }
-        for name, data in {**splits, **training}.items()
+        for use, found in (("evaluation", splits), ("training", training))
     }
 
 

@@ -37,7 +37,10 @@ def made_record(
             "hardware": "made hardware",
             "time": "2026-01-01T00:00:00+00:00",
             "data": {
-                "validation": {"source": "mirror", "rows": 100, "official": 100, "used": n},
+                "evaluation": {
+                    "validation": {"source": "mirror", "rows": 100, "official": 100, "used": n},
+                },
+                "training": {},
             },
         },
     }

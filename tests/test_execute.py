@@ -86,7 +86,7 @@ def test_a_record_holds_what_the_design_says(run: Callable, tmp_path: Path) -> N
     assert record.labels_used == 0
     assert record.cost["parameters_trainable"] == 0 and record.cost["parameters_total"] > 0
     assert record.cost["tokens"] > 0
-    facts = record.provenance["data"]["validation"]
+    facts = record.provenance["data"]["evaluation"]["validation"]
     assert facts == {"source": "files", "rows": 27, "official": None, "used": 27}
     folder = tmp_path / "store" / records.folder_name(record.cell)
     assert records.read(folder) == record
@@ -225,7 +225,7 @@ def test_what_was_chosen_is_recorded(run: Callable, tasks_dir: Path) -> None:
         assert record.status == "done", record.reason
         assert record.provenance["chosen"]["s"]["threshold"] < 0
         assert record.labels_used == labels
-        assert record.provenance["data"]["selection"]["used"] == 2
+        assert record.provenance["data"]["training"]["selection"]["used"] == 2
     assert median.key != tuned.key
 
 

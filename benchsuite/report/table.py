@@ -139,10 +139,9 @@ def _marks(record: Record) -> tuple[str, ...]:
     marks = []
     if record.headline is not None and record.headline.spread is not None:
         marks.append(f"±{percent(record.headline.spread)}")
-    facts = record.provenance.get("data", {})
-    if any(_capped(fact) for name, fact in facts.items() if name not in ("train", "selection")):
+    if any(fact["used"] < fact["rows"] for _, fact in _facts(record, "evaluation")):
         marks.append("cap")
-    if any(_partial(fact) for fact in facts.values()):
+    if any(_partial(fact) for _, fact in _facts(record, "evaluation", "training")):
         marks.append("part")
     if record.labels_used:
         marks.append(f"{record.labels_used} labels")
@@ -151,8 +150,10 @@ def _marks(record: Record) -> tuple[str, ...]:
     return tuple(marks)
 
 
-def _capped(fact: dict[str, int]) -> bool:
-    return fact["used"] < fact["rows"]
+def _facts(record: Record, *uses: str) -> list[tuple[str, dict[str, int]]]:
+    """(split, where it came from and its rows) of the data a cell looked at, by what it was for."""
+    data = record.provenance.get("data", {})
+    return [pair for use in uses for pair in data.get(use, {}).items()]
 
 
 def _partial(fact: dict[str, int]) -> bool:
@@ -166,7 +167,7 @@ def _notes(record: Record) -> list[str]:
         notes.append(f"{record.name}: {STATUS_TEXT[record.status]}: {record.reason}")
     if record.headline is not None and record.headline.value is None:
         notes.append(f"{record.name}: undefined: {record.headline.undefined_reason}")
-    for split, fact in record.provenance.get("data", {}).items():
+    for split, fact in _facts(record, "evaluation", "training"):
         if _partial(fact):
             notes.append(
                 f"{record.name}: partial data: {split} has {fact['rows']:,} of "

@@ -43,7 +43,7 @@ def test_the_spread_over_prompts_is_shown() -> None:
 
 def test_marks_name_caps_partial_data_labels_and_seen_text() -> None:
     record = made_record(n=50, labels_used=7, seen_in_pretraining=["race"])
-    record.provenance["data"]["train"] = {
+    record.provenance["data"]["training"]["train"] = {
         "source": "mirror",
         "rows": 10,
         "official": 99,
@@ -52,6 +52,13 @@ def test_marks_name_caps_partial_data_labels_and_seen_text() -> None:
     text = board_of(record)
     assert "cap part 7 labels seen" in text
     assert "partial data: train has 10 of 99 official rows" in text
+
+
+def test_a_cap_is_told_of_an_evaluation_split_named_train() -> None:
+    record = made_record(n=50)
+    data = record.provenance["data"]["evaluation"]
+    data["train"] = data.pop("validation")
+    assert "70.0\\] cap |" in board_of(record)
 
 
 def test_cells_that_are_not_done_carry_their_reason() -> None:
