@@ -111,14 +111,16 @@ def _data(meta: dict, corpus: dict) -> str:
     lines = [
         "## Data",
         "",
-        "| source | training tokens encoded | words read | paragraphs removed | words removed |",
-        "|---|---|---|---|---|",
+        "| source | training tokens | held-out tokens | words before removal | paragraphs removed "
+        "| words removed |",
+        "|---|---|---|---|---|---|",
     ]
     words = 0
     for name, counts in corpus["sources"].items():
         words += counts["words"] - counts["contaminated_words"]
         lines.append(
-            f"| {name} | {counts['train_tokens']:,} | {counts['words']:,} "
+            f"| {name} | {counts['train_tokens']:,} | {counts['validation_tokens']:,} "
+            f"| {counts['words']:,} "
             f"| {_share(counts, 'paragraphs')} | {_share(counts, 'words')} |"
         )
     total = corpus["train_tokens"] + corpus["validation_tokens"]
@@ -134,8 +136,8 @@ def _data(meta: dict, corpus: dict) -> str:
     if corpus["decontaminated"]:
         lines.append(
             "Decontaminated before training: paragraphs that share a 13-gram of words with any "
-            "validation or test example of the evaluation data, or with BLiMP, were removed "
-            "(shares above). Training splits of the evaluation data were not looked for."
+            "validation or test example of the evaluation data at hand, or with BLiMP, were "
+            "removed (shares above). Training splits of the evaluation data were not looked for."
         )
     else:
         lines.append("Not decontaminated: the text may overlap with evaluation data.")

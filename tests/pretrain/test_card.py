@@ -32,6 +32,7 @@ SHARDS = {
     "sources": {
         "news": {
             "train_tokens": 20_000_000,
+            "validation_tokens": 1000,
             "words": 15_000_000,
             "contaminated_words": 15_000,
             "paragraphs": 1000,
@@ -71,7 +72,7 @@ def test_card_states_its_figures(tmp_path: Path) -> None:
         "4.14e+14",
         "1.25 h, 2,222 tokens/s",
         "4.321 nats a token at length 256, 4.567 nats a token at length 1000",
-        "| news | 20,000,000 | 15,000,000 | 0.500% | 0.100% |",
+        "| news | 20,000,000 | 1,000 | 15,000,000 | 0.500% | 0.100% |",
         "(50%; about 7,492,500 words)",
         "training split of `race`",
         "CC BY 2.5; research only",
