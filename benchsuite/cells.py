@@ -117,10 +117,10 @@ def parse_seeds(text: str) -> list[int]:
             raise InputError(f"seeds '{text}': write 0 or 0,1,2 or 0..4") from None
         if not found:
             raise InputError(f"seeds '{text}': the range '{part}' is empty")
-        seeds.extend(seed for seed in found if seed not in seeds)
+        seeds.extend(found)
     if any(seed < 0 for seed in seeds):
         raise InputError(f"seeds '{text}': seeds are not negative")
-    return seeds
+    return list(dict.fromkeys(seeds))
 
 
 def plan(

@@ -132,8 +132,7 @@ def run(
         console.print_json([record.model_dump() for record in found])
     else:
         terminal.show(found)
-    path = write_report(plan.store)
-    console.err.print(f"leaderboard: {path}", markup=False)
+    console.err.print(f"leaderboard: {write_report(plan.store)}", markup=False)
     if any(record.status == "failed" for record in found):
         raise typer.Exit(1)
 
@@ -377,14 +376,30 @@ def main(arguments: list[str] | None = None) -> None:
     command = typer.main.get_command(app)
     try:
         code = command.main(args=arguments, prog_name="bench", standalone_mode=False)
+        sys.stdout.flush()  # a closed pipe shows here, not while Python ends
     except BenchsuiteError as error:
         print_error(str(error))
         code = 2 if isinstance(error, InputError) else 1
     except UsageError as error:
-        print_error(f"{error.format_message()} See: bench --help")
+        message = error.format_message()
+        if message.startswith("Usage:"):  # a command group without a command
+            typer.echo(message, err=True)
+        else:
+            print_error(f"{message} See: bench --help")
         code = 2
+    except KeyboardInterrupt:
+        code = 130
     except BrokenPipeError:
-        code = 0
+        code = _leave_pipe()
+    except OSError as error:
+        print_error(f"{error.filename or 'input/output'}: {error.strerror}")
+        code = 1
     if code == 130:
         print_error("interrupted; finished cells are stored, the same command goes on from there")
     sys.exit(code)
+
+
+def _leave_pipe() -> int:
+    """Nobody reads on (`bench show X | head`): nothing more is written, and nothing is wrong."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -228,7 +228,7 @@ def key_parts(
         "tokenizer": reference.tokenizer_hash,
         "task": task.id,
         "task_version": task.spec.version,
-        "task_rules": digest(spec),
+        "task_rules": digest({**spec, "concat": task.spec.dataset.concat}),
         "prompts": digest({"prompts": prompts}),
         "data": {name: data.hash for name, data in splits.items()},
         "train": {name: data.hash for name, data in training.items()},
@@ -278,7 +278,6 @@ def _measure(
 
     clock = time.perf_counter
     begin = clock()
-    folder.mkdir(parents=True, exist_ok=True)
     predictor = regime.fit(model, task, cell, folder)
     fitted = clock()
     listener.cell_started(cell, sum(len(data.examples) for data in splits.values()))
@@ -322,5 +321,6 @@ def _keep(predictor: Predictor, folder: Path) -> int:
     from safetensors.torch import save
 
     content: bytes = save(state)
+    folder.mkdir(parents=True, exist_ok=True)
     records.write_atomically(folder / "artifact.safetensors", content)
     return len(content)

@@ -217,6 +217,45 @@ def test_an_interrupt_exits_130(
     assert code == 130 and "interrupted" in err
 
 
+def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([], ["data"]):
+        code, out, err = bench(capsys, *arguments)
+        assert code == 2 and len((out + err).splitlines()) > 5
+
+
+def test_an_unreadable_record_in_the_store_costs_nothing(
+    capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path
+) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "record.json").write_text('{"schema_version": 7}')
+    arguments = ["run", "--model", model, "--task", "mini/sentiment", "--limit", "4"]
+    code, out, err = bench(capsys, *arguments, "--store", str(tmp_path))
+    assert code == 0 and "mini/sentiment" in out, err
+    text = (tmp_path / "report" / "leaderboard.md").read_text()
+    assert "schema version 7" in text and "mini/sentiment" in text
+
+
+def test_a_closed_pipe_is_no_error(model: str, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m benchsuite tasks --json | head -c 10; exit ${{PIPESTATUS[0]}}"
+    found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert found.returncode == 0 and not found.stderr
+
+
+def test_a_template_that_reaches_for_internals_does_not_validate(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text("text,label\nfine,0\npoor,1\n")
+    (tmp_path / "t.yaml").write_text(
+        "version: 1\nkind: classification\ndescription: d\n"
+        "dataset: {files: {validation: t.csv}, train_split: null}\n"
+        "fields: {text: text, label: label}\nlabels: [a, b]\nmetrics: [accuracy]\n"
+        'prompts: [{name: p, method: cloze, template: "{{ text.__class__.__mro__ }}",'
+        ' verbalizers: {a: " a", b: " b"}}]\n'
+    )
+    code, _, err = bench(capsys, "tasks", "--validate", str(tmp_path))
+    assert code == 2 and "prompt" in err and len(err.strip().splitlines()) == 1
+
+
 def test_a_failed_cell_exits_1(
     capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,7 +84,10 @@ class Regime(Protocol):
         ...
 
     def fit(self, model: Model, task: Task, cell: Cell, scratch: Path) -> Predictor:
-        """Bring the model to the task; whatever is chosen is chosen on the selection slice."""
+        """Bring the model to the task; whatever is chosen is chosen on the selection slice.
+
+        scratch: the cell's own folder; it need not exist yet.
+        """
         ...
 
 

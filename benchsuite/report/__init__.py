@@ -11,7 +11,8 @@ from benchsuite.errors import InputError
 def write_report(store: Path, out: Path | None = None) -> Path:
     """Write `leaderboard.md` of a store's records and return its path.
 
-    out: folder, default `<store>/report`. Raises InputError where the store holds no record or the
+    out: folder, default `<store>/report`. A record that cannot be read is named in the report and
+    left out of its tables. Raises InputError where the store holds no record or the
     folder cannot be written.
     """
     from benchsuite.report import markdown, table
@@ -19,11 +20,17 @@ def write_report(store: Path, out: Path | None = None) -> Path:
     folders = records.store_folders(store)
     if not folders:
         raise InputError(f"{store}: no records here; make some with `bench run --store {store}`")
-    boards = table.build([records.read(folder) for folder in folders])
+    found, unreadable = [], []
+    for folder in folders:
+        try:
+            found.append(records.read(folder))
+        except InputError as error:
+            unreadable.append(str(error))
+    boards = table.build(found)
     target = (out or store / "report") / "leaderboard.md"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        records.write_atomically(target, markdown.render(boards).encode("utf-8"))
+        records.write_atomically(target, markdown.render(boards, unreadable).encode("utf-8"))
     except OSError as error:
         raise InputError(f"{target.parent} cannot be written ({error.strerror})") from None
     return target

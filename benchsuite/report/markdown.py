@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from benchsuite.report.table import Board
 
 LEGEND = (
-    "Scores are percent of the task's headline metric on its official evaluation split; brackets "
-    "hold the 95% bootstrap interval over examples (passages stay whole). `trivial` is the majority "
-    "label, no entity, or no answer. Marks: `±`: the score is a mean over prompts, with the standard "
-    "deviation between them, in points; `cap`: not all "
-    "examples were used; `part`: the split at hand is not the whole official one; `N labels`: so "
-    "many labelled examples were looked at; `seen`: the model's pretraining text holds this "
-    "task's training passages."
+    "Scores are percent of the task's headline metric on its evaluation split; brackets hold the "
+    "95% bootstrap interval over examples (passages stay whole). `trivial` is the majority label, "
+    "no entity, or no answer. Marks: `±`: the score is a mean over prompts, with the standard "
+    "deviation between them, in points; `cap`: not all examples were used; `part`: the split at "
+    "hand is not the whole official one; `N labels`: so many labelled examples were looked at; "
+    "`seen`: the model's pretraining text holds this task's training passages."
 )
 
 
@@ -26,8 +25,11 @@ def escape(text: str) -> str:
     return re.sub(r"^([-+]|\d+[.)])(?=\s)", lambda start: start[0][:-1] + "\\" + start[0][-1], text)
 
 
-def render(boards: Sequence[Board]) -> str:
-    """All boards as one document, the same for the same records."""
+def render(boards: Sequence[Board], unreadable: Sequence[str] = ()) -> str:
+    """All boards as one document, the same for the same records.
+
+    unreadable: what is wrong with records of the store that are not in the boards.
+    """
     lines = ["# Leaderboard", "", LEGEND, ""]
     for board in boards:
         lines += [f"## {escape(board.title)}", ""]
@@ -40,6 +42,9 @@ def render(boards: Sequence[Board]) -> str:
             header = ("model", "regime", "task", "seconds", "examples/s", "trained parameters")
             lines += _table(header, rows, left=3)
         lines.append("")
+    if unreadable:
+        lines += ["## Records that could not be read", ""]
+        lines += [f"- {escape(line)}" for line in unreadable]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchsuite.records import Record
 
@@ -13,6 +14,11 @@ STATUS_TEXT = {
     "not_applicable": "n/a",
     "unavailable": "no data",
 }
+TITLES = (
+    "Official tasks",
+    "mini: small tasks written for this project, not comparable with official ones",
+    "Tasks of local files",
+)
 METRIC_NAMES = {
     "accuracy": "accuracy",
     "matthews": "Matthews r",
@@ -53,16 +59,20 @@ def percent(value: float | None) -> str:
 
 
 def build(found: Sequence[Record]) -> list[Board]:
-    """Boards of the records: official tasks and the bundled mini tasks never share one."""
-    mini = [record for record in found if record.cell["task"].startswith("mini/")]
-    official = [record for record in found if not record.cell["task"].startswith("mini/")]
-    boards = []
-    if official:
-        boards.append(_board("Official tasks", official))
-    if mini:
-        title = "mini: small tasks written for this project, not comparable with official ones"
-        boards.append(_board(title, mini))
-    return boards
+    """Boards of the records: official, bundled and a user's tasks never share one."""
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in found:
+        groups[_origin(record)].append(record)
+    return [_board(title, groups[title]) for title in TITLES if title in groups]
+
+
+def _origin(record: Record) -> str:
+    """Which board a record belongs to. Bundled tasks with local files are the mini tasks."""
+    official, mini, own = TITLES
+    if record.cell["task"].startswith("mini/"):
+        return mini
+    local = any(fact["source"] == "files" for _, fact in _facts(record, "evaluation"))
+    return own if local else official
 
 
 def _preference(record: Record) -> tuple[bool, int, str]:
@@ -150,13 +160,13 @@ def _marks(record: Record) -> tuple[str, ...]:
     return tuple(marks)
 
 
-def _facts(record: Record, *uses: str) -> list[tuple[str, dict[str, int]]]:
+def _facts(record: Record, *uses: str) -> list[tuple[str, dict[str, Any]]]:
     """(split, where it came from and its rows) of the data a cell looked at, by what it was for."""
     data = record.provenance.get("data", {})
     return [pair for use in uses for pair in data.get(use, {}).items()]
 
 
-def _partial(fact: dict[str, int]) -> bool:
+def _partial(fact: dict[str, Any]) -> bool:
     return fact.get("official") is not None and fact["rows"] != fact["official"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from benchsuite.errors import InputError
+from benchsuite.errors import CellFailed, InputError
 from benchsuite.paths import tasks_root
 from benchsuite.tasks.reading import Fault, Parsed, parse
 from benchsuite.tasks.spec import Suite, TaskSpec
@@ -172,15 +172,19 @@ def _parse_spec(path: Path, root: Path) -> Parsed[TaskSpec]:
 
 
 def _data_faults(spec: TaskSpec) -> list[str]:
-    """The first fault of each local data file: a missing column, a label that is none."""
+    """The first fault of each local data file, and prompts that its first example breaks."""
     # Imported here: reading tables is slow to import, and listing tasks does not need it.
+    from benchsuite.regimes.zeroshot_methods import build_requests
+    from benchsuite.tasks.prompts import values_of
     from benchsuite.tasks.task import Task
 
     lines = []
     for split in spec.dataset.files:
         try:
-            Task(spec, offline=True).evaluation(split)
-        except InputError as error:
+            for example in Task(spec, offline=True).evaluation(split).examples[:1]:
+                for prompt in spec.prompts:
+                    build_requests(prompt, values_of(spec, example))
+        except (InputError, CellFailed) as error:
             lines.append(f"{spec.source}: {error}")
     return lines
 

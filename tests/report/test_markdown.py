@@ -77,6 +77,13 @@ def test_mini_is_never_in_a_table_with_official_tasks() -> None:
     assert "mini" in boards[1].title
 
 
+def test_a_user_s_task_is_no_official_one() -> None:
+    own = made_record(task="moods")
+    own.provenance["data"]["evaluation"]["validation"]["source"] = "files"
+    titles = [board.title for board in table.build([made_record(), own])]
+    assert titles == ["Official tasks", "Tasks of local files"]
+
+
 def test_hardware_is_never_mixed_in_a_cost_table() -> None:
     one, two = made_record(), made_record(task="glue/cola")
     two.provenance["hardware"] = "other hardware"
