@@ -121,9 +121,7 @@ def test_a_toy_plugin_runs(plugin: Path, tmp_path: Path) -> None:
         ("first:1", "accuracy"): pytest.approx(0.3),
         ("first:1", "plugin:errors"): pytest.approx(0.7),
     }
-    [other] = benchsuite.run(
-        "toy", "first", "mini/similarity", limit=2, store=tmp_path / "store"
-    )
+    [other] = benchsuite.run("toy", "first", "mini/similarity", limit=2, store=tmp_path / "store")
     assert other.status == "not_applicable" and other.reason == "classification only"
 
 
