@@ -55,7 +55,7 @@ def prepare(
     Raises InputError for anything a user can mend, before any model is loaded: unknown names,
     bad options, an unwritable store, an explicit task whose data is not to be had.
     """
-    from benchsuite.models.registry import resolve_model
+    from benchsuite.models.registry import check_window, resolve_model
     from benchsuite.regimes.registry import get_regime, parse_options
 
     for name, value, allowed in (
@@ -77,7 +77,7 @@ def prepare(
 
     models = _names(model, "--model")
     for name in models:
-        resolve_model(name)
+        check_window(resolve_model(name), max_length)
     calls = [
         parse_regime(name) if isinstance(name, str) else name for name in _names(regime, "--regime")
     ]

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from benchsuite.errors import InputError
 
 # Seed of every untrained model, whatever the cell's: an untrained model is a fixed floor.
@@ -35,6 +37,9 @@ DECODER_HEADS = ("ForCausalLM", "LMHeadModel")
 # Model types of checkpoints that name no language-model head (`BertModel`).
 ENCODER_TYPES = {"albert", "bert", "distilbert", "electra", "modernbert", "roberta", "xlm-roberta"}
 DECODER_TYPES = {"gpt2", "gpt_neo", "gpt_neox", "llama", "mistral", "opt", "qwen2"}
+
+# What a configuration says of how it was saved, not of what the network computes.
+SAVED_WITH = ("_commit_hash", "_name_or_path", "dtype", "torch_dtype", "transformers_version")
 
 _hashes: dict[tuple[str, int, int], str] = {}
 
@@ -71,9 +76,25 @@ def family_of(config: dict[str, Any], name: str) -> str:
     )
 
 
-def weights_hash(path: Path, name: str) -> str:
-    """SHA-256 over the safetensors files' bytes, in the order of their names."""
-    return _digest(_weight_files(path, name))
+def stated_window(config: dict[str, Any]) -> int | None:
+    """The longest input in tokens that the configuration states; None where it states none.
+
+    An encoder-decoder's `n_positions` (T5) limits nothing: its positions are relative.
+    """
+    stated = [config.get("max_position_embeddings")]
+    if not config.get("is_encoder_decoder"):
+        stated.append(config.get("n_positions"))
+    known = [number for number in stated if isinstance(number, int)]
+    return min(known) if known else None
+
+
+def weights_hash(path: Path, config: dict[str, Any], name: str) -> str:
+    """SHA-256 over the safetensors files' bytes, in the order of their names, and configuration.
+
+    The same bytes under another configuration (number of heads, activation) are another model.
+    """
+    text = f"{_digest(_weight_files(path, name))}\n{_settings(config)}"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def tokenizer_hash(path: Path, name: str) -> str:
@@ -85,17 +106,33 @@ def tokenizer_hash(path: Path, name: str) -> str:
 
 
 def untrained_hash(config: dict[str, Any]) -> str:
-    """What stands for the weights of a fresh model: its configuration and the seed.
+    """What stands for the weights of a fresh model: its configuration and the seed."""
+    digest = hashlib.sha256(_settings(config).encode()).hexdigest()
+    return f"untrained:{digest}:{UNTRAINED_SEED}"
 
-    The version of the library that saved it and the stored precision say nothing of a fresh model.
-    """
-    aside = ("transformers_version", "dtype", "torch_dtype")
-    kept = {key: value for key, value in config.items() if key not in aside}
-    text = json.dumps(kept, sort_keys=True)
-    return f"untrained:{hashlib.sha256(text.encode()).hexdigest()}:{UNTRAINED_SEED}"
+
+def _settings(config: dict[str, Any]) -> str:
+    """The configuration as text to hash, whatever the order of its keys."""
+    kept = {key: value for key, value in config.items() if key not in SAVED_WITH}
+    return json.dumps(kept, sort_keys=True)
 
 
 def _weight_files(path: Path, name: str) -> list[Path]:
+    """The folder's safetensors; InputError where one is missing, cut off or no safetensors."""
+    files = _listed_weight_files(path, name)
+    for file in files:
+        try:
+            # Opening reads the header alone and checks that it covers the file to its last byte.
+            with safe_open(file, framework="numpy"):
+                pass
+        except SafetensorError as error:
+            raise InputError(
+                f"model '{name}': {file} is cut off or damaged ({error}); copy or download it again"
+            ) from None
+    return files
+
+
+def _listed_weight_files(path: Path, name: str) -> list[Path]:
     if (path / WEIGHTS).is_file():
         return [path / WEIGHTS]
     index = path / WEIGHTS_INDEX

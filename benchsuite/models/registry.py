@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +21,7 @@ from benchsuite.models.checkpoint import (
     UNTRAINED_SEED,
     family_of,
     read_config,
+    stated_window,
     tokenizer_hash,
     untrained_hash,
     weights_hash,
@@ -41,7 +43,8 @@ class ModelRef:
     """A model that was found but not loaded.
 
     name: as the user wrote it. revision: commit on the hub, pretraining step, or "". Hashes are
-    hexadecimal SHA-256 over file contents (an untrained model's names its configuration and seed).
+    hexadecimal SHA-256 over file contents; the weights' takes in the configuration (an untrained
+    model's names that and its seed).
     metadata: the contents of `benchsuite.json`, {} where there is none.
     """
 
@@ -90,10 +93,17 @@ def resolve_model(name: str) -> ModelRef:
         family=family_of(config, name),
         untrained=untrained,
         revision=revision,
-        weights_hash=untrained_hash(config) if untrained else weights_hash(path, name),
+        weights_hash=untrained_hash(config) if untrained else weights_hash(path, config, name),
         tokenizer_hash=tokenizer_hash(path, name),
         metadata={} if untrained else _metadata(path, name),
     )
+
+
+def check_window(ref: ModelRef, max_length: int | None) -> None:
+    """InputError where max_length (tokens) exceeds the window the model's configuration states."""
+    longest = stated_window(read_config(ref.path, ref.name))
+    if max_length is not None and longest is not None and max_length > longest:
+        raise InputError(f"--max-length {max_length}: the window of {ref.name} is {longest} tokens")
 
 
 def list_models() -> list[ModelRef]:
@@ -188,9 +198,12 @@ def _locate(stem: str, name: str, weights: bool) -> tuple[Path, str]:
                 f"baselines/recipes/{base}.yaml --corpus DIR --out {STEPS / base}`"
             )
         return path, step
-    for candidate, revision in ((Path(stem), ""), (Path(base, f"step-{step}"), step)):
-        if "/" in stem and candidate.is_dir():
-            return candidate, revision
+    for folder, revision in ((stem, ""), (base and f"{base}/step-{step}", step)):
+        # A plain word may be a mistyped name that some folder happens to bear.
+        if not folder:
+            continue
+        if os.path.isdir(folder) if "/" in stem else os.path.isfile(f"{folder}/config.json"):
+            return Path(folder), revision
     if "/" in stem:
         raise InputError(
             f"model '{name}': no such folder; a model of the hub is written hf:{stem.lstrip('./')}"

@@ -9,9 +9,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from benchsuite.api import prepare
 from benchsuite.errors import InputError
 from benchsuite.models import hub, registry
-from benchsuite.models.registry import describe_models, list_models, load_model, resolve_model
+from benchsuite.models.registry import (
+    check_window,
+    describe_models,
+    list_models,
+    load_model,
+    resolve_model,
+)
 from benchsuite.scoring import Request, score
 from tests.tiny import tiny_gpt2
 
@@ -37,6 +44,15 @@ def refused(name: str, *parts: str) -> None:
     """The name is refused in one line that holds all of parts."""
     with pytest.raises(InputError) as caught:
         load_model(name)
+    assert "\n" not in str(caught.value)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def unresolved(name: str, *parts: str) -> None:
+    """The name is refused, in one line, before anything is loaded."""
+    with pytest.raises(InputError) as caught:
+        resolve_model(name)
     assert "\n" not in str(caught.value)
     for part in parts:
         assert part in str(caught.value)
@@ -87,6 +103,27 @@ def test_hashes_follow_contents(folder, tiny_gpt2_folder):
     assert resolve_model(str(folder)).tokenizer_hash != original.tokenizer_hash
 
 
+def test_the_configuration_is_part_of_the_weights_hash(folder):
+    """More heads over the same bytes compute something else; how a file was saved does not."""
+    original = resolve_model(str(folder)).weights_hash
+    scores = score(load_model(str(folder)), [REQUEST])
+    file = folder / "config.json"
+    config = json.loads(file.read_text())
+
+    def rewritten(**changes) -> str:
+        file.write_text(json.dumps({**config, **changes}))
+        return resolve_model(str(folder)).weights_hash
+
+    assert rewritten(n_head=4) != original
+    assert score(load_model(str(folder)), [REQUEST]) != scores
+    assert rewritten(activation_function="relu") != original
+    saved = {"transformers_version": "4.0.0", "dtype": "bfloat16", "torch_dtype": "float16"}
+    assert rewritten(**saved, _name_or_path="elsewhere", _commit_hash="abc") == original
+    assert score(load_model(str(folder)), [REQUEST]) == scores
+    file.write_text(json.dumps(dict(reversed(config.items()))))
+    assert resolve_model(str(folder)).weights_hash == original
+
+
 def test_shards_load_like_one_file(folder, tiny_gpt2_folder):
     weights = load_file(folder / "model.safetensors")
     names = sorted(weights)
@@ -103,7 +140,10 @@ def test_shards_load_like_one_file(folder, tiny_gpt2_folder):
     )
     save_file({n: weights[n] + 1 for n in names[9:]}, folder / "model-2.safetensors")
     assert resolve_model(str(folder)).weights_hash != sharded
-    (folder / "model-2.safetensors").unlink()
+    second = folder / "model-2.safetensors"
+    second.write_bytes(second.read_bytes()[:-1])
+    unresolved(str(folder), "model-2.safetensors is cut off or damaged")
+    second.unlink()
     refused(str(folder), "lacks the shard model-2.safetensors")
     index.write_text(json.dumps({"weight_map": {"x": "../../secret"}}))
     refused(str(folder), "lacks the shard")
@@ -169,6 +209,26 @@ def test_unknown_names(bundled):
     refused("", "unknown model ''")
 
 
+def test_a_folder_needs_no_slash(folder, bundled, tmp_path, monkeypatch):
+    """Unless a known model bears its name, or it holds no checkpoint."""
+    monkeypatch.chdir(tmp_path)
+    assert load_model("broken").path == Path("broken")
+    assert load_model("broken:untrained").ref.untrained
+    shutil.copytree(folder, "broken/step-8")
+    assert (resolve_model("broken@8").path, resolve_model("broken@8").revision) == (
+        Path("broken/step-8"),
+        "8",
+    )
+    shutil.copytree(folder, "small")
+    assert resolve_model("small").path == bundled
+    assert resolve_model("./small").path == Path("small")
+    (tmp_path / "smal").mkdir()
+    refused("smal", "unknown model 'smal'", "did you mean 'small'?")
+    refused("./smal", "no config.json")
+    monkeypatch.chdir(folder)
+    refused("", "unknown model ''")
+
+
 def test_plugins(folder, bundled, monkeypatch):
     point = importlib.metadata.EntryPoint("plug", "shutil:which", registry.ENTRY_POINTS)
     monkeypatch.setattr(type(point), "load", lambda self: lambda: str(folder))
@@ -182,8 +242,11 @@ def test_broken_folders_are_refused_in_one_line(folder, capfd):
     weights, config = folder / "model.safetensors", folder / "config.json"
     good, whole = weights.read_bytes(), config.read_text()
 
-    weights.write_bytes(good[: len(good) // 2])
-    refused(name, "cannot be loaded")
+    for bad in (good[: len(good) // 2], good[:-1], good + b"x", good[:100], good[:4], b""):
+        weights.write_bytes(bad)
+        unresolved(name, f"{weights} is cut off or damaged", "copy or download it again")
+    weights.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1\n")
+    unresolved(name, f"{weights} is cut off or damaged")
     weights.rename(folder / "pytorch_model.bin")
     refused(name, "pickle checkpoint (pytorch_model.bin)", "convert it to safetensors")
     (folder / "pytorch_model.bin").unlink()
@@ -232,6 +295,32 @@ def test_settings_that_cannot_be_met(tiny_gpt2_folder):
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="no CUDA device"):
             load_model(name, device="cuda")
+
+
+def test_the_window_is_checked_before_anything_is_loaded(
+    folder, tiny_bert_folder, tiny_t5_folder, monkeypatch
+):
+    """Against what the loaded networks say, which is 64 for both."""
+    for name in (str(folder), f"{folder}:untrained", str(tiny_bert_folder)):
+        ref, longest = resolve_model(name), load_model(name).max_length
+        check_window(ref, longest)
+        check_window(ref, None)
+        with pytest.raises(InputError, match=f"--max-length {longest + 1}: .* is {longest} tokens"):
+            check_window(ref, longest + 1)
+    check_window(resolve_model(str(tiny_t5_folder)), 100_000)  # states none
+
+    monkeypatch.setattr(registry, "load_model", lambda *_, **__: pytest.fail("loaded"))
+    with pytest.raises(InputError, match="--max-length 65: the window of .* is 64 tokens"):
+        prepare(model=[str(tiny_t5_folder), str(folder)], max_length=65)
+
+
+def test_an_encoder_decoder_has_no_absolute_positions(tiny_t5_folder, tmp_path):
+    """T5 checkpoints of the hub state an `n_positions` that their networks do not use."""
+    folder = Path(shutil.copytree(tiny_t5_folder, tmp_path / "t5"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "n_positions": 8}))
+    check_window(resolve_model(str(folder)), 100)
+    assert load_model(str(folder), max_length=100).max_length == 100
 
 
 def test_the_hub_cannot_be_reached():
