@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchsuite.errors import InputError
@@ -44,7 +45,7 @@ class CorpusCounts:
 class Corpus:
     """Parquet files with a `text` column below one folder; the file's stem names its source.
 
-    Raises InputError when the folder, the files or the column are missing.
+    Raises InputError when the folder, the files or the column are missing, or a file is damaged.
     """
 
     folder: Path
@@ -55,6 +56,14 @@ class Corpus:
             raise InputError(f"corpus folder {self.folder} does not exist; give --corpus a folder")
         if not self.sources():
             raise InputError(f"no .parquet file in {self.folder}; a corpus is parquet with `text`")
+        for source in self.sources():
+            path = self.folder / f"{source}.parquet"
+            try:
+                columns = pq.read_schema(path).names
+            except pa.ArrowInvalid as error:
+                raise InputError(f"{path} is damaged or no parquet file; make it again") from error
+            if "text" not in columns:
+                raise InputError(f"{path} has no column `text`; a corpus file needs one")
 
     def sources(self) -> list[str]:
         """Names of the sources, sorted."""
@@ -63,8 +72,6 @@ class Corpus:
     def raw(self, source: str) -> Iterator[str]:
         """The documents of one source as they stand in the file."""
         file = pq.ParquetFile(self.folder / f"{source}.parquet")
-        if "text" not in file.schema_arrow.names:
-            raise InputError(f"{source}.parquet has no column `text`; a corpus file needs one")
         for batch in file.iter_batches(batch_size=256, columns=["text"]):
             yield from (text for text in batch.column("text").to_pylist() if text)
 

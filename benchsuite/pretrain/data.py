@@ -12,8 +12,9 @@ class Rows:
     The order depends on seed and length alone, so a resumed run needs only the row counts.
     """
 
-    def __init__(self, tokens: np.ndarray, seed: int) -> None:
+    def __init__(self, tokens: np.ndarray, seed: int, name: str = "train") -> None:
         self.tokens = tokens
+        self.name = name
         self.seed = seed
         self._orders: dict[tuple[int, int], np.ndarray] = {}
 
@@ -21,11 +22,17 @@ class Rows:
         """Rows an epoch at this length; one token more is needed for the last target."""
         return (len(self.tokens) - 1) // length
 
+    def require(self, length: int) -> None:
+        """Raises InputError when there is not one row of this length."""
+        if self.count(length) == 0:
+            raise InputError(
+                f"the {self.name} shards hold fewer than {length + 1} tokens; encode more text"
+            )
+
     def batch(self, length: int, first: int, rows: int) -> torch.Tensor:
         """(rows, length + 1) int64: rows `first` .. `first + rows` of the endless order."""
+        self.require(length)
         count = self.count(length)
-        if count == 0:
-            raise InputError(f"the shards hold fewer than {length + 1} tokens; encode more text")
         starts = [
             self._order(length, number // count)[number % count] * length
             for number in range(first, first + rows)

@@ -71,8 +71,8 @@ class NgramIndex:
         return value
 
 
-def evaluation_texts(data: Path) -> Iterable[str]:
-    """Every string of the validation and test splits below a data mirror, BLiMP's included.
+def evaluation_files(data: Path) -> list[Path]:
+    """The validation and test splits below a data mirror, BLiMP's included.
 
     Training splits are left out: a model may be fitted on them anyway. BLiMP names its only
     split `train` but is an evaluation set. Raises InputError when there is no such split.
@@ -81,7 +81,12 @@ def evaluation_texts(data: Path) -> Iterable[str]:
     paths |= set(data.glob("nyu-mll/blimp/*/train.parquet"))
     if not paths:
         raise InputError(f"{data} holds no evaluation split to decontaminate against")
-    for path in sorted(paths):
+    return sorted(paths)
+
+
+def evaluation_texts(data: Path) -> Iterable[str]:
+    """Every string of the evaluation splits below a data mirror."""
+    for path in evaluation_files(data):
         table = pq.read_table(path)
         for name, column in zip(table.column_names, table.columns, strict=True):
             if name != "id":

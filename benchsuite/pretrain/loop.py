@@ -1,8 +1,10 @@
 """The pretraining loop: budget, packed rows, optimizer steps, log, checkpoints, exact resume."""
 
 import contextlib
+import io
 import json
 import os
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -19,7 +21,12 @@ from benchsuite.pretrain.model import build_model, causal_loss, parameter_counts
 from benchsuite.pretrain.optim import make_optimizers, rate_factor, set_rates
 from benchsuite.pretrain.recipe import Budget, Recipe, load_recipe
 from benchsuite.pretrain.shards import META, read_meta, read_shards
-from benchsuite.pretrain.tokenizer import encode_corpus, train_tokenizer
+from benchsuite.pretrain.tokenizer import (
+    check_encoding,
+    check_vocab_size,
+    encode_corpus,
+    train_tokenizer,
+)
 
 FIRST_SNAPSHOT = 64
 PROGRESS_SECONDS = 10.0
@@ -92,8 +99,9 @@ def pretrain(
             raise InputError("the budget must be above 0")
         settings = settings.model_copy(update={"budget": Budget(minutes=minutes, tokens=tokens)})
     if threads is not None:
+        if threads <= 0:
+            raise InputError("--threads must be above 0")
         torch.set_num_threads(threads)
-    out.mkdir(parents=True, exist_ok=True)
     folder = shards if shards is not None else _prepare(settings, corpus, out, data, echo)
     return Trainer(settings, folder, out, echo).run()
 
@@ -107,6 +115,9 @@ def _prepare(
         return folder
     if corpus is None:
         raise InputError("no text to train on: give --corpus DIR or --shards DIR")
+    # all that is wrong with the input shows before minutes are spent and folders made
+    check_vocab_size(recipe.tokenizer.vocab_size)
+    check_encoding(corpus, recipe.corpus.tokens, recipe.corpus.mix, data)
     echo(f"training the tokenizer on {corpus}")
     train_tokenizer(corpus, out / "tokenizer", recipe.tokenizer.vocab_size, recipe.tokenizer.kind)
     echo("encoding the corpus")
@@ -131,7 +142,10 @@ class Trainer:
         self.recipe, self.shards, self.out, self.echo = recipe, shards, out, echo
         self.meta = read_meta(shards)
         self.train = Rows(read_shards(shards, "train"), recipe.seed)
-        self.validation = Rows(read_shards(shards, "validation"), recipe.seed)
+        self.validation = Rows(read_shards(shards, "validation"), recipe.seed, "validation")
+        for phase in recipe.lengths:
+            self.train.require(phase.length)
+            self.validation.require(phase.length)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(recipe.seed)
         self.model = build_model(
@@ -145,6 +159,7 @@ class Trainer:
 
     def run(self) -> Path:
         """Train until the budget is used up, then write `out/model`."""
+        self.out.mkdir(parents=True, exist_ok=True)
         self._resume()
         saved = printed = time.monotonic()
         while (progress := progress_of(self.state, self.recipe.budget)) < 1:
@@ -272,21 +287,48 @@ class Trainer:
         if not self.checkpoint.is_file():
             self.log.unlink(missing_ok=True)
             return
-        content = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        # read first, so that an OSError is one of reading and all others mean damage
+        file = io.BytesIO(self.checkpoint.read_bytes())
+        try:
+            content = torch.load(file, map_location="cpu", weights_only=True)
+        except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+            raise InputError(
+                f"{self.checkpoint} is damaged; delete it to start the run again, "
+                f"or give another --out"
+            ) from error
         if content["recipe"] != self._settings():
             raise InputError(f"{self.out} holds a run of another recipe; give another --out")
         self.state = State(**content["state"])
-        self.model.load_state_dict(content["model"])
+        try:
+            self.model.load_state_dict(content["model"])
+        except RuntimeError as error:
+            raise InputError(
+                f"{self.out} holds a run on shards of another vocabulary; give another --out"
+            ) from error
         for optimizer, saved in zip(self.optimizers, content["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        torch.set_rng_state(content["generator"].cpu())
-        lines = self.log.read_text().splitlines() if self.log.is_file() else []
-        entries = [json.loads(line) for line in lines]
+        torch.set_rng_state(content["generator"])
+        entries = self._read_log()
         # steps after the checkpoint, and the closing entry of a finished run, are written again
         kept = [x for x in entries if x["step"] <= self.state.step and "loss" in x]
         text = "".join(json.dumps(entry) + "\n" for entry in kept)
         write_atomically(self.log, lambda file: file.write(text.encode()))
         self.echo(f"resuming at step {self.state.step}, {self.state.tokens:,} tokens")
+
+    def _read_log(self) -> list[dict]:
+        """Entries of the log, without a last line that a killed run wrote half of."""
+        lines = self.log.read_bytes().splitlines() if self.log.is_file() else []
+        entries = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                entries.append(json.loads(line))
+            except ValueError as error:  # no JSON, or not even UTF-8
+                if number < len(lines):
+                    raise InputError(
+                        f"{self.log}: line {number} is no JSON; delete that line, "
+                        f"or give another --out"
+                    ) from error
+        return entries
 
     def _write_log(self, entry: dict) -> None:
         with self.log.open("a") as file:

@@ -1,6 +1,7 @@
 """Token shards: compressed arrays of uint16 token ids, written once and read whole."""
 
 import json
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,9 +18,26 @@ META = "shards.json"
 def write_shards(arrays: Iterable[np.ndarray], folder: Path, split: str) -> int:
     """Write a stream of token arrays as `<split>-00000.npz`, ...; returns the token count.
 
-    Raises InputError for ids that uint16 cannot hold.
+    Shards of the split that are there already are replaced once the new ones are complete, and
+    `shards.json` goes with them: it describes them no longer.
+
+    Raises InputError for ids that uint16 cannot hold; the folder is then left as it was.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{split}-", dir=folder) as name:
+        staging = Path(name)
+        total = _write(arrays, staging, split)
+        (folder / META).unlink(missing_ok=True)
+        # all the old ones go before any new one comes: the two are never mixed
+        for path in folder.glob(f"{split}-*.npz"):
+            path.unlink()
+        for path in sorted(staging.iterdir()):
+            path.replace(folder / path.name)
+    return total
+
+
+def _write(arrays: Iterable[np.ndarray], folder: Path, split: str) -> int:
+    """Cut the stream into shards in an empty folder; returns the token count."""
     buffer: list[np.ndarray] = []
     held = number = total = 0
 
@@ -49,7 +67,10 @@ def read_shards(folder: Path, split: str) -> np.ndarray:
     """All tokens of a split in order, (tokens,) uint16. Raises InputError when there are none."""
     paths = sorted(folder.glob(f"{split}-*.npz"))
     if not paths:
-        raise InputError(f"no {split} shards in {folder}; make them with `bench tokenizer encode`")
+        raise InputError(
+            f"no {split} shards in {folder}; encode a corpus, or a larger one, "
+            f"with `bench tokenizer encode`"
+        )
     parts = []
     for path in paths:
         with np.load(path, allow_pickle=False) as archive:

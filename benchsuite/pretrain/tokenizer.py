@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from benchsuite.errors import InputError
 from benchsuite.pretrain.corpus import Corpus, is_held_out, pieces
-from benchsuite.pretrain.decontaminate import NgramIndex, build_index
+from benchsuite.pretrain.decontaminate import NgramIndex, build_index, evaluation_files
 from benchsuite.pretrain.files import write_atomically
 from benchsuite.pretrain.shards import META, write_shards
 
@@ -40,22 +40,26 @@ def special_tokens() -> list[AddedToken]:
     return tokens
 
 
+def check_vocab_size(vocab_size: int) -> None:
+    """Raises InputError when a vocabulary has no room for merges."""
+    taken = len(special_tokens()) + len(pre_tokenizers.ByteLevel.alphabet())
+    if vocab_size <= taken:
+        raise InputError(
+            f"a vocabulary of {vocab_size} leaves no merges; bytes and special tokens alone "
+            f"take {taken}"
+        )
+
+
 def train_bpe(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     """Train byte-level BPE (Sennrich et al. 2016; bytes as in GPT-2) of at most `vocab_size`."""
-    specials = special_tokens()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    if vocab_size <= len(specials) + len(alphabet):
-        raise InputError(
-            f"--vocab-size {vocab_size} leaves no merges; "
-            f"bytes and special tokens alone take {len(specials) + len(alphabet)}"
-        )
+    check_vocab_size(vocab_size)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
-        special_tokens=specials,
-        initial_alphabet=alphabet,
+        special_tokens=special_tokens(),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
@@ -99,6 +103,21 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
+def check_encoding(
+    corpus: Path, tokens: int | None, mix: dict[str, float] | None, data: Path | None
+) -> Corpus:
+    """The corpus to encode; raises InputError for what `encode_corpus` cannot work with."""
+    if mix is not None and tokens is None:
+        raise InputError("a corpus mix needs a token count: give --tokens")
+    texts = Corpus(corpus)
+    unknown = sorted(set(mix or {}) - set(texts.sources()))
+    if unknown:
+        raise InputError(f"the mix names {unknown[0]!r}; {corpus} has {', '.join(texts.sources())}")
+    if data is not None:
+        evaluation_files(data)
+    return texts
+
+
 def encode_corpus(
     corpus: Path,
     tokenizer: Path,
@@ -121,12 +140,7 @@ def encode_corpus(
 
     Returns the written `shards.json`: token counts, per-source counts and removed shares.
     """
-    if mix is not None and tokens is None:
-        raise InputError("a corpus mix needs a token count: give --tokens")
-    texts = Corpus(corpus)
-    unknown = sorted(set(mix or {}) - set(texts.sources()))
-    if unknown:
-        raise InputError(f"the mix names {unknown[0]!r}; {corpus} has {', '.join(texts.sources())}")
+    texts = check_encoding(corpus, tokens, mix, data)
     faced = load_tokenizer(tokenizer)
     backend = faced.backend_tokenizer
     index = build_index(data) if data is not None else None
@@ -147,8 +161,6 @@ def encode_corpus(
         }
     random.Random(seed).shuffle(train)
     random.Random(seed).shuffle(validation)
-    # shards mean nothing without their tokenizer: it stays beside them
-    faced.save_pretrained(out / "tokenizer")
     meta = {
         "train_tokens": write_shards(train, out, "train"),
         "validation_tokens": write_shards(validation, out, "validation"),
@@ -157,6 +169,9 @@ def encode_corpus(
         "decontaminated": index is not None,
         "sources": per_source,
     }
+    # shards mean nothing without their tokenizer: it stays beside them
+    faced.save_pretrained(out / "tokenizer")
+    # last: with it the shards count as complete
     write_atomically(out / META, lambda file: file.write(json.dumps(meta, indent=1).encode()))
     return meta
 

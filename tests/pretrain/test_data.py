@@ -9,7 +9,7 @@ from benchsuite.errors import InputError
 from benchsuite.pretrain import shards as shards_module
 from benchsuite.pretrain.data import Rows
 from benchsuite.pretrain.files import write_atomically
-from benchsuite.pretrain.shards import SHARD_TOKENS, read_meta, read_shards, write_shards
+from benchsuite.pretrain.shards import META, SHARD_TOKENS, read_meta, read_shards, write_shards
 
 
 def test_shards_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,6 +21,36 @@ def test_shards_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     read = read_shards(tmp_path, "train")
     assert read.dtype == np.uint16
     assert np.array_equal(read, np.concatenate(arrays))
+
+
+def test_a_smaller_encoding_replaces_a_larger_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards_module, "SHARD_TOKENS", 100)
+    write_shards([np.full(350, 1)], tmp_path, "train")
+    write_shards([np.full(150, 1)], tmp_path, "validation")
+    (tmp_path / META).write_text("{}")
+    write_shards([np.full(120, 2)], tmp_path, "train")
+    assert read_shards(tmp_path, "train").tolist() == [2] * 120
+    assert read_shards(tmp_path, "validation").tolist() == [1] * 150
+    # counts of the encoding before would be wrong
+    with pytest.raises(InputError, match=r"has no shards\.json"):
+        read_meta(tmp_path)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [f"{x}-0000{i}.npz" for x in ("train", "validation") for i in (0, 1)]
+
+
+def test_a_failed_encoding_leaves_the_shards_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards_module, "SHARD_TOKENS", 100)
+    write_shards([np.full(350, 1)], tmp_path, "train")
+    (tmp_path / META).write_text("{}")
+    with pytest.raises(InputError, match="does not fit uint16"):
+        write_shards([np.full(150, 2), np.array([70_000])], tmp_path, "train")
+    assert read_shards(tmp_path, "train").tolist() == [1] * 350
+    assert read_meta(tmp_path) == {}
+    assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_a_shard_stays_under_45_mib_even_uncompressed() -> None:

@@ -2,9 +2,11 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -15,6 +17,8 @@ from benchsuite.pretrain import loop
 from benchsuite.pretrain.loop import Trainer, TrainingDiverged, length_at, pretrain
 from benchsuite.pretrain.model import causal_loss
 from benchsuite.pretrain.recipe import Recipe, load_recipe
+from benchsuite.pretrain.shards import META, write_shards
+from benchsuite.pretrain.tokenizer import encode_corpus, train_tokenizer
 
 
 def quiet(line: str) -> None:
@@ -107,6 +111,59 @@ def test_resume_is_exact(
         assert torch.equal(a, b)
 
 
+@pytest.mark.parametrize("tail", [b'{"step": 21, "tok', b"\0\0\xff", b""])
+def test_half_a_line_at_the_end_of_the_log_is_dropped(
+    tail: bytes, recipe: Path, shards: Path, tmp_path: Path
+) -> None:
+    pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+    log = tmp_path / "log.jsonl"
+    before = read_log(tmp_path)
+    log.write_bytes(log.read_bytes().rstrip(b"\n") + b"\n" * bool(tail) + tail)
+    pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+    assert read_log(tmp_path) == before
+    assert log.read_bytes().endswith(b"}\n")
+
+
+def test_a_bad_line_within_the_log_is_named(recipe: Path, shards: Path, tmp_path: Path) -> None:
+    pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    lines[4] = lines[4][:10]
+    (tmp_path / "log.jsonl").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"log\.jsonl: line 5 is no JSON; delete that line"):
+        pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+
+
+@pytest.mark.parametrize("keep", [0, 3, 1000, 5000, 70_000, -1])
+def test_a_cut_checkpoint_is_named_in_one_line(
+    keep: int, recipe: Path, shards: Path, tmp_path: Path
+) -> None:
+    pretrain(recipe, None, tmp_path, shards=shards, tokens=512, echo=quiet)
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match=r"checkpoint\.pt is damaged; delete it to") as caught:
+        pretrain(recipe, None, tmp_path, shards=shards, tokens=512, echo=quiet)
+    assert "\n" not in str(caught.value)
+    assert len(read_log(tmp_path)) == 3
+    path.unlink()
+    pretrain(recipe, None, tmp_path, shards=shards, tokens=512, echo=quiet)
+
+
+def test_a_checkpoint_runs_no_code(recipe: Path, shards: Path, tmp_path: Path) -> None:
+    torch.save({"recipe": Path("x")}, tmp_path / "checkpoint.pt")  # a class that is no tensor
+    with pytest.raises(InputError, match=r"checkpoint\.pt is damaged"):
+        pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+
+
+def test_shards_of_another_vocabulary_do_not_resume(
+    recipe: Path, shards: Path, corpus: Path, tmp_path: Path
+) -> None:
+    pretrain(recipe, None, tmp_path / "run", shards=shards, tokens=512, echo=quiet)
+    train_tokenizer(corpus, tmp_path / "tokenizer", vocab_size=320)
+    encode_corpus(corpus, tmp_path / "tokenizer", tmp_path / "other")
+    with pytest.raises(InputError, match="another vocabulary; give another --out"):
+        pretrain(recipe, None, tmp_path / "run", shards=tmp_path / "other", echo=quiet)
+
+
 def test_a_finished_run_is_left_as_it_is(recipe: Path, shards: Path, tmp_path: Path) -> None:
     pretrain(recipe, None, tmp_path / "run", shards=shards, echo=quiet)
     before = read_log(tmp_path / "run")
@@ -163,10 +220,60 @@ def test_bad_calls_are_refused(recipe: Path, shards: Path, tmp_path: Path) -> No
         pretrain(recipe, None, tmp_path, shards=shards, minutes=1, tokens=1)
     with pytest.raises(InputError, match="above 0"):
         pretrain(recipe, None, tmp_path, shards=shards, tokens=0)
+    with pytest.raises(InputError, match="--threads must be above 0"):
+        pretrain(recipe, None, tmp_path, shards=shards, threads=0)
     with pytest.raises(InputError, match="no text to train on"):
         pretrain(recipe, None, tmp_path)
     with pytest.raises(InputError, match=r"has no shards\.json"):
         pretrain(recipe, None, tmp_path / "run", shards=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "broken", "message"),
+    [
+        ({}, "no folder", "does not exist"),
+        ({}, "no parquet", r"damaged or no parquet file"),
+        ({}, "no mirror", "no evaluation split"),
+        ({"tokenizer": {"vocab_size": 100}}, None, "leaves no merges"),
+        ({"corpus": {"tokens": 9, "mix": {"novels": 1}}}, None, "mix names 'novels'"),
+        ({"corpus": {"mix": {"fables": 1}}}, None, "needs a token count"),
+    ],
+)
+def test_bad_input_shows_before_anything_is_made(
+    changes: dict,
+    broken: str | None,
+    message: str,
+    write_recipe: Callable[..., Path],
+    corpus: Path,
+    tmp_path: Path,
+) -> None:
+    folder, data = corpus, None
+    if broken == "no folder":
+        folder = tmp_path / "none"
+    elif broken == "no parquet":
+        folder = tmp_path / "corpus"
+        folder.mkdir()
+        (folder / "fables.parquet").write_bytes(b"PAR1 cut short")
+    elif broken == "no mirror":
+        data = tmp_path / "none"
+    lines: list[str] = []
+    out = tmp_path / "run"
+    with pytest.raises(InputError, match=message):
+        pretrain(write_recipe(**changes), folder, out, data=data, echo=lines.append)
+    assert lines == []
+    assert not out.exists()
+
+
+def test_bad_shards_leave_no_folder(recipe: Path, shards: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(InputError, match=r"has no shards\.json"):
+        pretrain(recipe, None, out, shards=tmp_path, echo=quiet)
+    short = shutil.copytree(shards, tmp_path / "short")
+    write_shards([np.arange(60)], short, "validation")  # enough for phase one of two
+    (short / META).write_bytes((shards / META).read_bytes())
+    with pytest.raises(InputError, match="validation shards hold fewer than 65 tokens"):
+        pretrain(recipe, None, out, shards=short, echo=quiet)
+    assert not out.exists()
 
 
 def test_another_recipe_does_not_resume(

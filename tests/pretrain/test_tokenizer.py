@@ -10,8 +10,9 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from benchsuite.errors import InputError
+from benchsuite.pretrain import shards as shards_module
 from benchsuite.pretrain.corpus import Corpus, is_held_out
-from benchsuite.pretrain.shards import read_shards
+from benchsuite.pretrain.shards import read_meta, read_shards
 from benchsuite.pretrain.tokenizer import (
     encode_corpus,
     load_tokenizer,
@@ -145,6 +146,19 @@ def test_shards_decode_to_the_documents(shards: Path, corpus: Path) -> None:
         for document in Corpus(corpus).documents(source)
     }
     assert pieces == documents
+
+
+def test_encoding_again_with_less_leaves_nothing_of_before(
+    corpus: Path, tokenizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards_module, "SHARD_TOKENS", 10_000)
+    whole = encode_corpus(corpus, tokenizer, tmp_path)
+    before = len(list(tmp_path.glob("train-*.npz")))
+    less = encode_corpus(corpus, tokenizer, tmp_path, tokens=20_000)
+    assert less["train_tokens"] < whole["train_tokens"]
+    assert len(list(tmp_path.glob("train-*.npz"))) < before
+    assert len(read_shards(tmp_path, "train")) == less["train_tokens"]
+    assert read_meta(tmp_path) == less
 
 
 def test_a_mix_takes_its_shares(corpus: Path, tokenizer: Path, tmp_path: Path) -> None:
