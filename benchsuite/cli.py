@@ -395,7 +395,7 @@ def main(arguments: list[str] | None = None) -> None:
         print_error(f"{error.filename or 'input/output'}: {error.strerror}")
         code = 1
     if code == 130:
-        print_error("interrupted; finished cells are stored, the same command goes on from there")
+        print_error("interrupted; what is finished is stored, the same command goes on from there")
     sys.exit(code)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -46,11 +48,12 @@ def hub_table(
     # mirror in the working directory has.
     address = f"hf://datasets/{path}"
     try:
-        if revision == PARQUET_REVISION:
-            pattern = f"{address}@{revision}/{config}/{split}/*.parquet"
-            dataset = load("parquet", data_files={split: pattern}, split=split)
-        else:
-            dataset = load(address, config, split=split, revision=revision)
+        with _quiet_retries():
+            if revision == PARQUET_REVISION:
+                pattern = f"{address}@{revision}/{config}/{split}/*.parquet"
+                dataset = load("parquet", data_files={split: pattern}, split=split)
+            else:
+                dataset = load(address, config, split=split, revision=revision)
     except _failures() as error:
         reason = first_line(error)
         if load_dataset is None and isinstance(error, ConnectionError):
@@ -64,6 +67,18 @@ def hub_table(
     if table.num_rows == 0:
         raise DataUnavailable(f"{path}/{config}/{split} on the hub has no rows")
     return table
+
+
+@contextlib.contextmanager
+def _quiet_retries() -> Iterator[None]:
+    """Keep the hub's warning about every retry off the terminal: the reason is raised anyway."""
+    logger = logging.getLogger("huggingface_hub")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def hub_is_offline() -> bool:
