@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from benchsuite import provenance, records
 from benchsuite.cells import Cell, digest
 from benchsuite.errors import CellFailed, DataUnavailable, InputError, NotApplicable
+from benchsuite.files import write_atomically
 from benchsuite.models.registry import ModelRef, load_model, resolve_model
 from benchsuite.records import Record
 from benchsuite.regimes.base import Predictor, Regime, Variant
@@ -164,7 +165,8 @@ def _run_cell(
         record.results, record.headline, outcomes = [], None, None
     records.write(store, record, outcomes)
     if error_text is not None:
-        records.write_atomically(folder / ERROR_FILE, error_text.encode("utf-8"))
+        content = error_text.encode("utf-8")
+        write_atomically(folder / ERROR_FILE, lambda file: file.write(content))
     else:
         (folder / ERROR_FILE).unlink(missing_ok=True)
     return record, False
@@ -322,5 +324,5 @@ def _keep(predictor: Predictor, folder: Path) -> int:
 
     content: bytes = save(state)
     folder.mkdir(parents=True, exist_ok=True)
-    records.write_atomically(folder / "artifact.safetensors", content)
+    write_atomically(folder / "artifact.safetensors", lambda file: file.write(content))
     return len(content)

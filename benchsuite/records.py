@@ -10,9 +10,7 @@ import hashlib
 import io
 import json
 import math
-import os
 import re
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchsuite.errors import InputError
+from benchsuite.files import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,21 +113,6 @@ def folder_name(cell: dict[str, Any]) -> str:
     return f"{name}-{cell['key'][:8]}"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: temporary file, fsync, rename."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def to_json(record: Record) -> str:
     """The record as stable, readable JSON; refuses numbers JSON does not have."""
     return json.dumps(record.model_dump(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -147,8 +131,9 @@ def write(store: Path, record: Record, outcomes: pd.DataFrame | None) -> Path:
         outcomes.to_parquet(buffer, index=False, compression="zstd")
         content = buffer.getvalue()
         record.provenance["outcomes_sha256"] = hashlib.sha256(content).hexdigest()
-        write_atomically(folder / OUTCOMES_FILE, content)
-    write_atomically(folder / RECORD_FILE, to_json(record).encode("utf-8"))
+        write_atomically(folder / OUTCOMES_FILE, lambda file: file.write(content))
+    text = to_json(record).encode("utf-8")
+    write_atomically(folder / RECORD_FILE, lambda file: file.write(text))
     if outcomes is None:
         (folder / OUTCOMES_FILE).unlink(missing_ok=True)
     return folder

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from benchsuite import records
 from benchsuite.errors import InputError
+from benchsuite.files import write_atomically
 from benchsuite.records import Record
 from tests.made import made_outcomes, made_record
 
@@ -76,7 +77,7 @@ def test_a_failing_write_leaves_the_old_file(
 
     monkeypatch.setattr("os.replace", broken)
     with pytest.raises(OSError, match="disk full"):
-        records.write_atomically(folder / "record.json", b"{}")
+        write_atomically(folder / "record.json", lambda file: file.write(b"{}"))
     assert (folder / "record.json").read_bytes() == before
     assert not list(folder.glob(".*"))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from benchsuite.pretrain.files import write_atomically
+from benchsuite.files import write_atomically
 from benchsuite.pretrain.shards import read_meta
 
 LOG_LINES = 1000

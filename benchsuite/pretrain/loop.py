@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from benchsuite.errors import BenchsuiteError, InputError
+from benchsuite.files import write_atomically
 from benchsuite.pretrain.card import describe_hardware, write_card
 from benchsuite.pretrain.data import Rows
-from benchsuite.pretrain.files import write_atomically
 from benchsuite.pretrain.model import build_model, causal_loss, parameter_counts, save_folder
 from benchsuite.pretrain.optim import make_optimizers, rate_factor, set_rates
 from benchsuite.pretrain.recipe import Budget, Recipe, load_recipe

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchsuite.errors import InputError
-from benchsuite.pretrain.files import write_atomically
+from benchsuite.files import write_atomically
 
 # 20 M tokens of two bytes are 38.1 MiB: under 45 MiB even where nothing compresses
 SHARD_TOKENS = 20_000_000

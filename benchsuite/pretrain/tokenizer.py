@@ -11,9 +11,9 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import PreTrainedTokenizerFast
 
 from benchsuite.errors import InputError
+from benchsuite.files import write_atomically
 from benchsuite.pretrain.corpus import Corpus, is_held_out, pieces
 from benchsuite.pretrain.decontaminate import NgramIndex, build_index, evaluation_files
-from benchsuite.pretrain.files import write_atomically
 from benchsuite.pretrain.shards import META, write_shards
 
 END_OF_TEXT = "<|endoftext|>"

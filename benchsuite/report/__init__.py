@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchsuite import records
 from benchsuite.errors import InputError
+from benchsuite.files import write_atomically
 
 
 def write_report(store: Path, out: Path | None = None) -> Path:
@@ -30,7 +31,8 @@ def write_report(store: Path, out: Path | None = None) -> Path:
     target = (out or store / "report") / "leaderboard.md"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        records.write_atomically(target, markdown.render(boards, unreadable).encode("utf-8"))
+        content = markdown.render(boards, unreadable).encode("utf-8")
+        write_atomically(target, lambda file: file.write(content))
     except OSError as error:
         raise InputError(f"{target.parent} cannot be written ({error.strerror})") from None
     return target

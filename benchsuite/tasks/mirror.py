@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchsuite.errors import DataUnavailable, InputError
+from benchsuite.files import write_atomically
 from benchsuite.tasks.data import (
     check_columns,
     columns_in_use,
@@ -222,23 +221,11 @@ def _pull_table(
 
 def _write_parquet(table: pa.Table, target: Path) -> None:
     """Write beside the target and rename, so that no half table is ever found there."""
-    temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            pq.write_table(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)  # mkstemp's own mode is for the owner alone
-        temporary.replace(target)
-        temporary = None
+        write_atomically(target, lambda file: pq.write_table(table, file))
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"cannot write {target}: {first_line(error)}") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def _rows_here(spec: TaskSpec, config: str, split: str) -> int:

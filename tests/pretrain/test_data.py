@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from benchsuite.errors import InputError
+from benchsuite.files import write_atomically
 from benchsuite.pretrain import shards as shards_module
 from benchsuite.pretrain.data import Rows
-from benchsuite.pretrain.files import write_atomically
 from benchsuite.pretrain.shards import META, SHARD_TOKENS, read_meta, read_shards, write_shards
 
 
