@@ -65,7 +65,7 @@ def run(tmp_path: Path, tasks_dir: Path) -> Callable[..., list[records.Record]]:
             "tasks_dir": [tasks_dir],
             "store": tmp_path / "store",
         }
-        return benchsuite.run(**{**known, **settings})  # type: ignore[arg-type]
+        return benchsuite.run(**{**known, **settings})
 
     return call
 
@@ -187,7 +187,7 @@ def test_interrupted_runs_keep_what_is_finished(
     def interrupted(record: records.Record, *rest: object) -> pd.DataFrame:
         if "untrained" in record.cell["model"]:
             raise KeyboardInterrupt
-        return measure(record, *rest)  # type: ignore[arg-type]
+        return measure(record, *rest)
 
     monkeypatch.setattr(execute, "_measure", interrupted)
     model = str(tmp_path / "model")

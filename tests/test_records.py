@@ -130,4 +130,4 @@ def test_finite() -> None:
 
 def test_a_record_refuses_unknown_keys() -> None:
     with pytest.raises(ValueError):
-        Record(cell={}, status="done", colour="red")  # type: ignore[call-arg]
+        Record(cell={}, status="done", colour="red")

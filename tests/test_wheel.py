@@ -22,10 +22,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     python = [sys.executable, "-m"]
     quiet = {"check": True, "capture_output": True, "cwd": ROOT}
     build = ["build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    subprocess.run([*python, *build], **quiet)  # type: ignore[call-overload]
+    subprocess.run([*python, *build], **quiet)
     [wheel] = folder.glob("*.whl")
     install = ["pip", "install", "--no-deps", "--no-index", "--target", str(folder / "site")]
-    subprocess.run([*python, *install, str(wheel)], **quiet)  # type: ignore[call-overload]
+    subprocess.run([*python, *install, str(wheel)], **quiet)
     return folder / "site"
 
 
