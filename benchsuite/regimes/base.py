@@ -29,8 +29,10 @@ class Options(BaseModel):
 class Variant:
     """Predictions under one prompt and one way of scoring: a result row each.
 
-    prompt: the prompt's name, "" where a regime has none. score: the scoring path
-    (`sum`, `cloze`, `rating`, `generate`, `entity`, `threshold`, `head`). norm: none, token, byte.
+    prompt: the prompt's name, "" where a regime has none. score: a scoring path (`sum`, `cloze`,
+    `pll`, `pll_within_word`, `span`, `whole_span`), or `pmi`, `calibrated`, `generate`, `cosine`,
+    `head`. norm: none, token, byte. primary: whether the headline takes it in; the others are
+    result rows beside it.
     predictions: one an example, in the order given.
     counts: additive facts to be recorded (`truncated`, `candidates_gold_covered`, ...).
     """
@@ -39,6 +41,7 @@ class Variant:
     score: str
     norm: str
     predictions: list[Prediction]
+    primary: bool = True
     counts: dict[str, float] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
 

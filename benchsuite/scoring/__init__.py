@@ -5,10 +5,10 @@ Nothing here imports torch before an engine is made.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchsuite.errors import NotApplicable
 from benchsuite.scoring.types import Request, Score, Scorer, Usage
 
 if TYPE_CHECKING:
@@ -17,24 +17,32 @@ if TYPE_CHECKING:
 __all__ = ["Request", "Score", "Scorer", "Usage", "make_scorer", "score"]
 
 
+# Family -> module:class, imported when asked for.
+ENGINES = {
+    "decoder": "benchsuite.scoring.decoder:DecoderScorer",
+    "encoder": "benchsuite.scoring.encoder:EncoderScorer",
+    "encoder-decoder": "benchsuite.scoring.encoder_decoder:EncoderDecoderScorer",
+}
+
+
 def make_scorer(model: Model, batch_tokens: int = 8192) -> Scorer:
-    """The engine of the model's family. batch_tokens: tokens of a batch, padding counted.
-
-    Raises NotApplicable where no engine scores the family.
-    """
-    if model.family != "decoder":
-        raise NotApplicable(
-            f"zero-shot scoring is implemented for decoders only; {model.name} is an {model.family}"
-        )
-    from benchsuite.scoring.decoder import DecoderScorer
-
-    return DecoderScorer(model, batch_tokens)
+    """The engine of the model's family. batch_tokens: tokens of a batch, padding counted."""
+    module, _, name = ENGINES[model.family].partition(":")
+    scorer: Scorer = getattr(importlib.import_module(module), name)(model, batch_tokens)
+    return scorer
 
 
-def score(model: Model, requests: Sequence[Request], batch_tokens: int = 8192) -> list[Score]:
+def score(
+    model: Model,
+    requests: Sequence[Request],
+    path: str | None = None,
+    details: bool = False,
+    batch_tokens: int = 8192,
+) -> list[Score]:
     """Score requests with a model, results in the order given.
 
-    Raises NotApplicable for a family that has no engine; CellFailed for a request that cannot be
-    scored (an empty continuation, one longer than the window, a score that is not finite).
+    path: a scoring path of the model's family (`paths.PATHS`). details: with values a token.
+    Raises InputError for another family's path; CellFailed for a request that cannot be scored
+    (an empty continuation, one longer than the window, a score that is not finite).
     """
-    return make_scorer(model, batch_tokens).score(list(requests))
+    return make_scorer(model, batch_tokens).score(list(requests), path, details)

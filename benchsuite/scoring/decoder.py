@@ -47,10 +47,13 @@ class DecoderScorer:
         self.tokens = Tokens(model.tokenizer)
         self.max_length = model.max_length
         self.batch_tokens = batch_tokens
+        self.family = "decoder"
         self.usage = Usage()
         self.plain_head, self.shares = self._probe()
 
-    def score(self, requests: list[Request]) -> list[Score]:
+    def score(
+        self, requests: list[Request], path: str | None = None, details: bool = False
+    ) -> list[Score]:
         """Log-likelihoods (nats) of every continuation, in the order given.
 
         Raises CellFailed, naming the request, for a continuation that has no token or is longer

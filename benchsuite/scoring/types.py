@@ -24,12 +24,17 @@ class Score:
     log_likelihoods: nats, summed over the continuation's tokens. token_counts: tokens scored.
     byte_counts: UTF-8 bytes of the continuation as given. truncated: whether the context lost
     tokens on the left to fit the window.
+    Filled where details were asked for, else empty: tokens, the scored tokens' log-likelihoods in
+    their order (they add up to the sum); greedy, whether each of those tokens was the likeliest
+    one at its place.
     """
 
     log_likelihoods: tuple[float, ...]
     token_counts: tuple[int, ...]
     byte_counts: tuple[int, ...]
     truncated: bool = False
+    tokens: tuple[tuple[float, ...], ...] = ()
+    greedy: tuple[bool, ...] = ()
 
 
 @dataclass(slots=True)
@@ -43,13 +48,23 @@ class Usage:
 
 
 class Scorer(Protocol):
-    """What a zero-shot predictor asks of a model: an engine, or an oracle in tests."""
+    """What a zero-shot predictor asks of a model: an engine, or an oracle in tests.
 
+    max_length: tokens of text that fit the window beside those an engine adds itself.
+    """
+
+    family: str
     max_length: int
     usage: Usage
 
-    def score(self, requests: list[Request]) -> list[Score]:
-        """Score requests, results in the order given."""
+    def score(
+        self, requests: list[Request], path: str | None = None, details: bool = False
+    ) -> list[Score]:
+        """Score requests, results in the order given.
+
+        path: one of `paths.PATHS` of the family; None: its first. details: fill `Score.tokens`
+        and `Score.greedy`.
+        """
         ...
 
     def generate(self, contexts: list[str], stop: list[str], max_new_tokens: int) -> list[str]:
