@@ -18,4 +18,11 @@ class CellFailed(BenchsuiteError):
 
 
 class NotApplicable(BenchsuiteError):
-    """A model cannot be brought to a task this way; stored as `not_applicable` with the reason."""
+    """A model cannot be brought to a task this way; stored as `not_applicable` with the reason.
+
+    condition: which of the support table's conditions it is (`regimes.support.CONDITIONS`).
+    """
+
+    def __init__(self, message: str, condition: str = "") -> None:
+        super().__init__(message)
+        self.condition = condition

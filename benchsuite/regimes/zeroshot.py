@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -119,9 +119,13 @@ def make_predictor(
     scorer: Scorer,
     selection: Sequence[Example] = (),
     tuned: bool = False,
+    before: Mapping[str, str] | None = None,
 ) -> ZeroShotPredictor:
-    """A predictor over any scorer; selection: the slice that thresholds are taken from."""
-    predictor = ZeroShotPredictor(task, prompts, scorer)
+    """A predictor over any scorer.
+
+    selection: the slice that thresholds are taken from. before: see ZeroShotPredictor.
+    """
+    predictor = ZeroShotPredictor(task, prompts, scorer, before)
     for prompt in prompts:
         if prompt.method != "threshold":
             continue
@@ -137,14 +141,23 @@ def make_predictor(
 class ZeroShotPredictor:
     """A scorer with a task's prompts.
 
+    before: prompt -> demonstrations in front of every context. They are never cut, and nothing
+    after them is: an example that does not fit raises NotApplicable (`window`).
     thresholds: prompt -> threshold, nats a token. progress: called with the number of
     examples that were done since the last call. usage: what the scorer has done so far.
     """
 
-    def __init__(self, task: TaskSpec, prompts: Sequence[Prompt], scorer: Scorer) -> None:
+    def __init__(
+        self,
+        task: TaskSpec,
+        prompts: Sequence[Prompt],
+        scorer: Scorer,
+        before: Mapping[str, str] | None = None,
+    ) -> None:
         self.task = task
         self.prompts = list(prompts)
         self.scorer = scorer
+        self.before = dict(before or {})
         self.thresholds: dict[str, float] = {}
         self.progress: Callable[[int], None] | None = None
 
@@ -218,25 +231,36 @@ class ZeroShotPredictor:
             score_exactly(self.scorer, [one for requests, _ in built for one in requests])
         )
         found = [[next(scores) for _ in requests] for requests, _ in built]
-        counts["truncated"] += sum(
-            shortened or any(score.truncated for score in group)
-            for (_, shortened), group in zip(built, found, strict=True)
-        )
+        for (_, shortened), group in zip(built, found, strict=True):
+            self._count_truncated(
+                prompt, shortened or any(score.truncated for score in group), counts
+            )
         return found
 
     def _generate(
         self, prompt: Prompt, examples: Sequence[Example], counts: Counter[str]
     ) -> list[Prediction]:
         built = [self._requests(prompt, example) for example in examples]
-        counts["truncated"] += sum(shortened for _, shortened in built)
+        for _, shortened in built:
+            self._count_truncated(prompt, shortened, counts)
         contexts = [requests[0].context for requests, _ in built]
         texts = self.scorer.generate(contexts, prompt.stop, prompt.max_new_tokens)
         return [Prediction(clean_answer(prompt, text)) for text in texts]
 
+    def _count_truncated(self, prompt: Prompt, truncated: bool, counts: Counter[str]) -> None:
+        if truncated and self.before.get(prompt.name):
+            raise NotApplicable(
+                f"prompt '{prompt.name}': an example does not fit the window of "
+                f"{self.scorer.max_length} tokens after its demonstrations",
+                "window",
+            )
+        counts["truncated"] += truncated
+
     def _requests(self, prompt: Prompt, example: Example) -> tuple[list[Request], bool]:
+        before = self.before.get(prompt.name, "")
         return fit_to_window(
             values_of(self.task, example),
-            lambda values: build_requests(prompt, values),
+            lambda values: build_requests(prompt, values, before),
             self.task.truncation,
             self.scorer,
             # One more for the start token that some tokenizers want.

@@ -29,17 +29,18 @@ PATHS = {
 }
 
 
-def build_requests(prompt: Prompt, values: Mapping[str, Any]) -> list[Request]:
+def build_requests(prompt: Prompt, values: Mapping[str, Any], before: str = "") -> list[Request]:
     """Requests of one example; values as `prompts.values_of` gives them.
 
     One request, but for `entity` (one a candidate span, in the order of `candidate_spans`).
-    `generate` has no continuations. Raises CellFailed where a continuation would be empty.
+    `generate` has no continuations. before: text in front of every context, as it is
+    (demonstrations). Raises CellFailed where a continuation would be empty.
     """
     method = prompt.method
     if method == "entity":
         return [
             Request(
-                render(prompt, prompt.template, {**values, "span": _span(values, span)}),
+                before + render(prompt, prompt.template, {**values, "span": _span(values, span)}),
                 alternatives(prompt),
             )
             for span in candidate_spans(values["tokens"])
@@ -62,7 +63,7 @@ def build_requests(prompt: Prompt, values: Mapping[str, Any]) -> list[Request]:
         continuations = alternatives(prompt)
     if not all(continuations):
         raise CellFailed(f"prompt '{prompt.name}' renders an empty continuation")
-    return [Request(context, continuations)]
+    return [Request(before + context, continuations)]
 
 
 def _span(values: Mapping[str, Any], span: Span) -> str:

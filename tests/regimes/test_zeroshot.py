@@ -357,6 +357,27 @@ def test_generation() -> None:
     assert variant.counts == {"truncated": 1} and variant.score == "generate"
 
 
+# Demonstrations ---------------------------------------------------------------------------------
+
+
+def test_demonstrations_stand_before_every_context_and_are_never_cut() -> None:
+    prompt = {
+        "name": "p",
+        "method": "choice",
+        "template": "{{ context }} {{ question }}",
+        "continuation": " {{ option }}",
+    }
+    spec = spec_of([prompt], truncation={"shorten": "context", "keep": "start"})
+    scorer = FakeScorer(max_length=20)
+    predictor = make_predictor(spec, spec.prompts, scorer, before={"p": "one a\n\n"})
+    fields = {"question": "q", "options": ["a", "b"]}
+    predictor.predict([example(1, context="w " * 16, **fields)])
+    assert scorer.scored[0].context == "one a\n\n" + "w " * 16 + " q"
+    with pytest.raises(NotApplicable, match="window of 20 tokens") as caught:
+        predictor.predict([example(1, context="w " * 17, **fields)])
+    assert caught.value.condition == "window"
+
+
 # The regime -------------------------------------------------------------------------------------
 
 
