@@ -204,9 +204,8 @@ def _check_data(cell: Cell, task: Task, needed: bool) -> None:
     Data that is not to be had is an error only where it is needed: a suite goes on without.
     """
     from benchsuite.models.registry import resolve_model
-    from benchsuite.regimes.registry import get_regime
 
-    regime = get_regime(cell.regime.name)
+    regime = task.regime(cell.regime.name)
     if regime.reason_not_applicable(task, resolve_model(cell.model).family) is not None:
         return
     try:

@@ -15,7 +15,7 @@ from benchsuite.files import write_atomically
 from benchsuite.models.registry import ModelRef, load_model, resolve_model
 from benchsuite.records import Record
 from benchsuite.regimes.base import Predictor, Regime, Variant
-from benchsuite.regimes.registry import get_regime, parse_options
+from benchsuite.regimes.registry import parse_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +109,7 @@ def _run_cell(
     listener: Listener,
 ) -> tuple[Record, bool]:
     """The record of one cell, and whether it was standing already."""
-    regime = get_regime(cell.regime.name)
+    regime = task.regime(cell.regime.name)
     reference = resolve_model(cell.model)
     described = _describe(cell, regime, reference)
     started = provenance.now()
@@ -217,9 +217,6 @@ def key_parts(
     from benchsuite.metrics import METRICS_VERSION
     from benchsuite.scoring.version import SCORER_VERSION
 
-    spec = task.spec.model_dump(
-        include={"kind", "labels", "positive", "range", "metrics", "truncation", "group"}
-    )
     prompts = [
         prompt.model_dump()
         for prompt in task.spec.prompts
@@ -230,7 +227,7 @@ def key_parts(
         "tokenizer": reference.tokenizer_hash,
         "task": task.id,
         "task_version": task.spec.version,
-        "task_rules": digest({**spec, "concat": task.spec.dataset.concat}),
+        "task_rules": digest(task.rules()),
         "prompts": digest({"prompts": prompts}),
         "data": {name: data.hash for name, data in splits.items()},
         "train": {name: data.hash for name, data in training.items()},
@@ -276,8 +273,6 @@ def _measure(
     listener: Listener,
 ) -> pd.DataFrame:
     """Fit, predict every split, score; fills the record and returns the outcomes."""
-    from benchsuite.results import summarize
-
     clock = time.perf_counter
     begin = clock()
     predictor = regime.fit(model, task, cell, folder)
@@ -289,8 +284,8 @@ def _measure(
         name: predictor.predict(data.examples) for name, data in splits.items()
     }
     predicted = clock()
-    summary = summarize(
-        task.spec, {name: (data.examples, by_split[name]) for name, data in splits.items()}
+    summary = task.summarize(
+        {name: (data.examples, by_split[name]) for name, data in splits.items()}
     )
     record.results = [records.Result(**row) for row in summary.results]
     record.headline = records.Headline(**summary.headline)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchsuite.errors import InputError, NotApplicable
 from benchsuite.tasks.data import Source, read_table
@@ -16,6 +16,10 @@ from benchsuite.tasks.example import Example
 from benchsuite.tasks.hub import LoadDataset
 from benchsuite.tasks.mapping import data_hash, examples_of
 from benchsuite.tasks.spec import Dataset, TaskSpec
+
+if TYPE_CHECKING:
+    from benchsuite.regimes.base import Regime, Variant
+    from benchsuite.results import Summary
 
 SELECTION_SHARE = 0.1
 SELECTION_MAXIMUM = 1000
@@ -78,6 +82,25 @@ class Task:
     def id(self) -> str:
         """The task's id, a path like `glue/sst2`."""
         return self.spec.id
+
+    def rules(self) -> dict[str, Any]:
+        """What of the specification its numbers depend on beside prompts and data: for the key."""
+        names = {"kind", "labels", "positive", "range", "metrics", "truncation", "group"}
+        return {**self.spec.model_dump(include=names), "concat": self.spec.dataset.concat}
+
+    def regime(self, name: str) -> Regime:
+        """The regime of this name as it is brought to this task."""
+        from benchsuite.regimes.registry import get_regime
+
+        return get_regime(name)
+
+    def summarize(
+        self, splits: Mapping[str, tuple[Sequence[Example], Sequence[Variant]]]
+    ) -> Summary:
+        """Result rows, headline and outcomes of the variants predicted for each split."""
+        from benchsuite.results import summarize
+
+        return summarize(self.spec, splits)
 
     def evaluation(self, split: str, limit: int | None = None) -> SplitData:
         """Examples of an evaluation split (the task's own name of it), in the source's order.
