@@ -8,7 +8,6 @@ Multitask Learners"; Warstadt et al. 2020, "BLiMP" (minimal pairs by the sum).
 from __future__ import annotations
 
 import math
-import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,10 +18,10 @@ from pydantic import Field
 from benchsuite.errors import CellFailed, NotApplicable
 from benchsuite.regimes.base import Options, Variant, read_options
 from benchsuite.regimes.entities import candidate_spans, entity_spans
+from benchsuite.regimes.thresholds import by_threshold, choose_threshold, threshold_slice
 from benchsuite.regimes.zeroshot_methods import (
     PATHS,
     build_requests,
-    by_threshold,
     clean_answer,
     decide,
     normalized,
@@ -88,15 +87,11 @@ class ZeroShot:
         prompts = select_prompts(task.spec, cell.prompts)
         if not any(prompt.method == "threshold" for prompt in prompts):
             if self._tunes(cell):
-                raise NotApplicable(f"threshold=tuned: no prompt of {task.id} has a threshold")
+                raise NotApplicable(
+                    f"threshold=tuned: no prompt of {task.id} has a threshold", "no threshold"
+                )
             return {}
-        data = task.selection()
-        if not data.examples:
-            raise NotApplicable(
-                f"the train split of {task.id} is too small for a selection slice, "
-                "so there is nothing to take a threshold from"
-            )
-        return {"selection": data}
+        return {"selection": threshold_slice(task)}
 
     def fit(self, model: Model, task: Task, cell: Cell, scratch: Path) -> ZeroShotPredictor:
         """Choose the thresholds that prompts need, nothing else."""
@@ -132,9 +127,7 @@ def make_predictor(
         values: list[float] = []
         for start in range(0, len(selection), CHUNK):
             values += predictor.text_scores(prompt, selection[start : start + CHUNK])
-        predictor.thresholds[prompt.name] = (
-            tuned_threshold(task, selection, values) if tuned else statistics.median(values)
-        )
+        predictor.thresholds[prompt.name] = choose_threshold(task, selection, values, tuned)
     return predictor
 
 
@@ -290,40 +283,6 @@ def score_exactly(scorer: Scorer, requests: Sequence[Request]) -> list[Score]:
             )
         )
     return found
-
-
-def tuned_threshold(task: TaskSpec, examples: Sequence[Example], values: Sequence[float]) -> float:
-    """The threshold that is best by the task's headline metric on labelled examples.
-
-    Tried: below all values, and halfway between each two neighbouring ones; of equally good
-    thresholds the lowest is taken. Raises NotApplicable when no example is labelled.
-    """
-    import numpy as np
-
-    from benchsuite.metrics import compute, outcome_columns
-
-    labelled = [
-        (example, value)
-        for example, value in zip(examples, values, strict=True)
-        if example.target is not None
-    ]
-    if not labelled:
-        raise NotApplicable(f"threshold=tuned: the selection slice of {task.id} has no labels")
-    kept = [example for example, _ in labelled]
-    scores = np.array([value for _, value in labelled])
-    below, above = (
-        outcome_columns(task, kept, [Prediction(label)] * len(kept)) for label in (0, 1)
-    )
-    distinct = np.unique(scores)
-    best, best_value = math.nan, -math.inf
-    for threshold in [distinct[0] - 1.0, *(distinct[:-1] + distinct[1:]) / 2]:
-        chosen = scores > threshold
-        columns = {name: np.where(chosen, above[name], below[name]) for name in below}
-        value = compute(task, task.headline_metric, columns)
-        # A metric can be undefined where all labels are the same.
-        if math.isnan(best) or value > best_value:
-            best, best_value = float(threshold), -math.inf if math.isnan(value) else value
-    return best
 
 
 def _count_candidates(task: TaskSpec, examples: Sequence[Example], counts: Counter[str]) -> None:

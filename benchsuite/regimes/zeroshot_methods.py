@@ -130,13 +130,6 @@ def expected_rating(prompt: Prompt, score: Score) -> float:
     return min(max(total / math.fsum(weights), min(ratings)), max(ratings))
 
 
-def by_threshold(value: float, threshold: float) -> Prediction:
-    """Label 1 above the threshold, 0 below; exactly on it both are tied."""
-    if value == threshold:
-        return Prediction(0, (0, 1))
-    return Prediction(int(value > threshold))
-
-
 def tag_entities(
     prompt: Prompt, task: TaskSpec, tokens: Sequence[str], scores: Sequence[Score]
 ) -> Prediction:

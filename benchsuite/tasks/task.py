@@ -170,7 +170,7 @@ class Task:
     def _train_split(self) -> str:
         split = self.spec.dataset.train_split
         if split is None:
-            raise NotApplicable(f"task {self.id} has no training split")
+            raise NotApplicable(f"task {self.id} has no training split", "no training split")
         return split
 
     def _load(self, split: str) -> _Loaded:

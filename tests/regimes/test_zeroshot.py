@@ -16,16 +16,15 @@ from sklearn.metrics import matthews_corrcoef
 
 from benchsuite.cells import Cell, parse_regime
 from benchsuite.errors import CellFailed, InputError, NotApplicable
+from benchsuite.regimes.thresholds import by_threshold, tuned_threshold
 from benchsuite.regimes.zeroshot import (
     CHUNK,
     ZeroShot,
     make_predictor,
     score_exactly,
-    tuned_threshold,
 )
 from benchsuite.regimes.zeroshot_methods import (
     build_requests,
-    by_threshold,
     clean_answer,
     decide,
     expected_rating,
