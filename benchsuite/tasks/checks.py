@@ -72,6 +72,8 @@ def check_task(task: TaskSpec) -> None:
         raise SpecError("`range: [low, high]` goes with kind regression, no other", "range")
     if task.range is not None and not task.range[0] < task.range[1]:
         raise SpecError("`range` is [low, high] with low below high", "range")
+    if task.similarity and not (task.is_pair and len(task.labels) in (0, 2)):
+        raise SpecError("`similarity` goes with pairs and two labels or a number", "similarity")
     if task.group_names and task.group is None:
         raise SpecError("`group_names` need `group`", "group_names")
     if task.truncation is not None:

@@ -155,6 +155,11 @@ class TaskSpec(Strict):
         default=None, description="the label F1 speaks of; default: the last one"
     )
     range: tuple[float, float] | None = Field(default=None, description="regression: low, high")
+    similarity: bool = Field(
+        default=False,
+        description="pairs: whether the second label, or a higher number, means that the two "
+        "texts say more of the same; then a cosine can answer",
+    )
     cluster: str | None = Field(
         default=None,
         description="column or canonical field that examples of one cluster share (the passage)",

@@ -184,6 +184,11 @@ def test_every_kind_has_a_smallest_sound_file(tmp_path: Path, kind: str) -> None
         ),
         ("[sad, glad]", "[sad]", "10: key `labels`: kind classification needs at least two"),
         ("[sad, glad]", "[sad, glad]\npositive: mad", "11: key `positive`: positive `mad` is not"),
+        (
+            "[sad, glad]",
+            "[sad, glad]\nsimilarity: true",
+            "11: key `similarity`: `similarity` goes with pairs",
+        ),
         ("[sad, glad]", "[sad, glad]\nrange: [0, 1]", "11: key `range`: `range: [low, high]` goes"),
         ("  configs: [default]\n", "", "4: key `dataset`: a hub dataset needs `configs`"),
         ("[default]", "[one, two]", "6: key `dataset.configs`: several `configs` need `concat"),
