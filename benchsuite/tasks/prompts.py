@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from benchsuite.errors import CellFailed, InputError
-from benchsuite.scoring.types import Request, Scorer
+from benchsuite.scoring.types import Request
 from benchsuite.tasks.example import Example
 
 if TYPE_CHECKING:
@@ -71,11 +71,25 @@ def select_prompts(task: TaskSpec, names: Sequence[str] | None) -> list[Prompt]:
     return [prompt for prompt in task.prompts if prompt.name in names]
 
 
+class Window(Protocol):
+    """What of a model shortening asks for; every `Scorer` has it."""
+
+    max_length: int
+
+    def count_tokens(self, texts: list[str]) -> list[int]:
+        """Tokens of each text on its own."""
+        ...
+
+    def shorten(self, text: str, tokens: int, keep: str) -> str:
+        """The first (`keep="start"`) or last (`"end"`) part of text of at most `tokens` tokens."""
+        ...
+
+
 def fit_to_window(
     values: Mapping[str, Any],
     build: Callable[[Mapping[str, Any]], list[Request]],
     truncation: Truncation | None,
-    scorer: Scorer,
+    scorer: Window,
     reserve: int = 0,
 ) -> tuple[list[Request], bool]:
     """Requests built from values, the one field a task names shortened until they fit.
