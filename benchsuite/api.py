@@ -87,22 +87,22 @@ def prepare(
         parse_options(call)
     calls = list({str(call): call for call in calls}.values())
 
-    registry = Registry(tasks_dir)
     explicit = _names(task, "--task") if task is not None else []
     if explicit and suite is not None:
         raise InputError("give --task or --suite, not both")
     wanted: list[tuple[str, int | None, int | None]] = []
+    folders = tuple(tasks_dir)
     if explicit:
-        wanted = [(registry.get(name).id, limit or None, train_limit or None) for name in explicit]
+        loaded = [load_task(name, tasks_dirs=folders, offline=offline) for name in explicit]
+        wanted = [(one.id, limit or None, train_limit or None) for one in loaded]
     else:
-        chosen = registry.suite(suite or DEFAULT_SUITE)
+        chosen = Registry(folders).suite(suite or DEFAULT_SUITE)
         for name in chosen.tasks:
             cap = chosen.limits.get(name, chosen.limit) if limit is None else limit
             train_cap = chosen.train_limit if train_limit is None else train_limit
             wanted.append((name, cap or None, train_cap or None))
-    tasks = {
-        name: load_task(name, tasks_dirs=tuple(tasks_dir), offline=offline) for name, *_ in wanted
-    }
+        loaded = [load_task(name, tasks_dirs=folders, offline=offline) for name, *_ in wanted]
+    tasks = {one.id: one for one in loaded}
     splits = tuple(_names(split, "--split")) if split is not None else None
     prompts = tuple(_names(prompt, "--prompt")) if prompt is not None else None
     if prompts is not None:

@@ -314,6 +314,18 @@ def pretrain(
     typer.echo(folder)
 
 
+@app.command(
+    "lm-eval",
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def lm_eval(context: typer.Context) -> None:
+    """Run lm-eval's own command line; its model `benchsuite` is this project's engines."""
+    from benchsuite.integrations.lm_eval_cli import main as lm_eval_main
+
+    raise typer.Exit(lm_eval_main(context.args))
+
+
 @tokenizer_app.command("train")
 def tokenizer_train(
     corpus: NeededCorpus,

@@ -216,6 +216,8 @@ def get_measure(task: TaskSpec, metric: str) -> Additive | General:
 
     Raises InputError for a metric that is not there or not for this kind of task.
     """
+    if task.kind == "lm_eval":  # a column each, which lm-eval has judged
+        return _mean_of(metric)
     if ":" in metric:
         return _plugin(task, metric)
     if metric not in MEASURES[task.kind]:

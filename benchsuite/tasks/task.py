@@ -205,8 +205,13 @@ class Task:
 def load_task(name: str, tasks_dirs: Sequence[Path] = (), offline: bool = False) -> Task:
     """A task by its id, from the bundled tasks or a user's folders; its data are read later.
 
-    Raises InputError for an unknown task or a broken task file.
+    `lm-eval:<task>` is one of lm-eval's, with its data. Raises InputError for an unknown task or
+    a broken task file.
     """
+    if name.startswith("lm-eval:"):
+        from benchsuite.integrations.lm_eval_task import load_lm_eval_task
+
+        return load_lm_eval_task(name, tasks_dirs, offline)
     from benchsuite.tasks.registry import Registry
 
     registry = Registry(tasks_dirs)

@@ -1,0 +1,245 @@
+"""lm-eval's model `benchsuite`: the scoring engines of all three families behind its interface.
+
+Importing this module registers the model, so that `simple_evaluate(model="benchsuite",
+model_args="pretrained=gpt")` works. `docs/lm-eval.md` says what the numbers mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import LM
+from lm_eval.api.registry import register_model
+from lm_eval.models.utils import normalize_gen_kwargs
+from tqdm import tqdm
+
+from benchsuite.errors import InputError
+from benchsuite.models.registry import Model, load_model
+from benchsuite.scoring import Request, make_scorer
+from benchsuite.scoring.paths import resolve_path
+from benchsuite.scoring.version import SCORER_VERSION
+
+NAME = "benchsuite"
+CONTEXTS_AT_ONCE = 1024
+"""Contexts handed to the engine together; between two lots progress shows and answers are kept."""
+
+# A continuation of nothing is a whole text. To mask all of it would leave nothing to go by, and a
+# decoder that sees an empty encoder says little.
+WHOLE_TEXT_PATHS = {"encoder": "pll_within_word", "encoder-decoder": "span"}
+
+# What a task may ask of generation and greedy search honours or does without.
+GENERATION_KEYS = {"until", "max_gen_toks", "do_sample", "temperature", "top_p", "top_k"}
+
+Answer = tuple[float, bool]
+
+
+@register_model(NAME)
+class BenchsuiteLM(LM):
+    """A model of this project as lm-eval sees one.
+
+    pretrained: a model's name as on the command line (`gpt`, `./path`, `hf:<id>@<revision>`), or
+    a loaded model. dtype: float32 or bfloat16. device: cpu or cuda. batch_tokens: tokens of a
+    batch, padding counted; lm-eval's batch sizes count sequences and are not used. max_length: a
+    window smaller than the model's own. path: one of the family's scoring paths, for every
+    request; else the family's first, and for an empty context `WHOLE_TEXT_PATHS`.
+    """
+
+    def __init__(
+        self,
+        pretrained: str | Model = "gpt",
+        dtype: str = "float32",
+        device: str = "cpu",
+        batch_tokens: int = 8192,
+        max_length: int | None = None,
+        path: str | None = None,
+        batch_size: int | str | None = None,
+        max_batch_size: int | None = None,
+        **unknown: Any,
+    ) -> None:
+        super().__init__()
+        if unknown:
+            raise InputError(
+                f"model '{NAME}' has no argument '{next(iter(unknown))}'; it takes pretrained, "
+                "dtype, device, batch_tokens, max_length and path"
+            )
+        if isinstance(pretrained, Model):
+            self.model = pretrained
+        else:
+            if device not in ("cpu", "cuda"):
+                raise InputError(f"model '{NAME}': device '{device}': choose cpu or cuda")
+            self.model = load_model(str(pretrained), dtype, device, max_length)
+        self.path = None if path is None else resolve_path(self.model.family, path)
+        self.batch_tokens = int(batch_tokens)
+        self.scorer = make_scorer(self.model, self.batch_tokens)
+        self.tokenizer = self.model.tokenizer
+        self.max_length = self.model.max_length
+        self.eot_token_id = self.tokenizer.eos_token_id
+        self.progress: Callable[[int], None] | None = None
+        self.paths_used: set[str] = set()
+        self._device = self.model.device
+
+    def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[Answer]:
+        """(log-likelihood in nats, whether greedy decoding gives it) of each (context, text).
+
+        Continuations of the same context go to the engine as one request. White space that ends a
+        context counts as the beginning of the continuation, which is lm-eval's rule.
+        """
+        pairs = [_at_text(*request.args) for request in requests]
+        by_context: dict[str, dict[str, list[int]]] = {}
+        for number, (context, continuation) in enumerate(pairs):
+            by_context.setdefault(context, {}).setdefault(continuation, []).append(number)
+        answers: list[Answer] = [(0.0, False)] * len(requests)
+        with self._bar(len(requests), "loglikelihood", disable_tqdm) as advance:
+            for contexts in _lots(list(by_context), CONTEXTS_AT_ONCE):
+                done = 0
+                for (context, continuation), answer in self._score(contexts, by_context):
+                    for number in by_context[context][continuation]:
+                        answers[number] = answer
+                        done += 1
+                        self.cache_hook.add_partial("loglikelihood", requests[number].args, answer)
+                advance(done)
+        return answers
+
+    def loglikelihood_rolling(
+        self, requests: list[Instance], disable_tqdm: bool = False
+    ) -> list[float]:
+        """Log-likelihood (nats) of each whole text, in windows as lm-eval rolls them.
+
+        Raises InputError for a family that is no decoder.
+        """
+        if self.model.family != "decoder":
+            raise InputError(
+                f"{self.model.name} is an {self.model.family}: it has no left-to-right likelihood "
+                "of a text, which rolling log-likelihoods (perplexities) need; use a decoder"
+            )
+        from benchsuite.integrations.rolling import rolling_log_likelihoods
+
+        found: list[float] = []
+        with self._bar(len(requests), "loglikelihood_rolling", disable_tqdm) as advance:
+            for lot in _lots(requests, CONTEXTS_AT_ONCE):
+                texts = [one.args[0] for one in lot]
+                values = rolling_log_likelihoods(
+                    self.model, texts, self.batch_tokens, self.scorer.usage
+                )
+                for one, value in zip(lot, values, strict=True):
+                    self.cache_hook.add_partial("loglikelihood_rolling", one.args, value)
+                found += values
+                advance(len(lot))
+        return found
+
+    def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
+        """Greedy continuations, each cut before the first of its `until` strings.
+
+        Raises InputError for an encoder, and for anything but greedy search.
+        """
+        if self.model.family == "encoder":
+            raise InputError(
+                f"{self.model.name} is an encoder and generates no text; "
+                "use a decoder or an encoder-decoder"
+            )
+        by_settings: dict[tuple[tuple[str, ...], int], list[int]] = {}
+        for number, request in enumerate(requests):
+            by_settings.setdefault(_greedy_settings(request.args[1]), []).append(number)
+        texts = [""] * len(requests)
+        with self._bar(len(requests), "generate_until", disable_tqdm) as advance:
+            for (until, max_new_tokens), numbers in by_settings.items():
+                for lot in _lots(numbers, CONTEXTS_AT_ONCE):
+                    contexts = [requests[number].args[0] for number in lot]
+                    found = self.scorer.generate(contexts, list(until), max_new_tokens)
+                    for number, text in zip(lot, found, strict=True):
+                        texts[number] = text
+                        self.cache_hook.add_partial("generate_until", requests[number].args, text)
+                    advance(len(lot))
+        return texts
+
+    def apply_chat_template(
+        self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
+    ) -> str:
+        """Refused: the engines put what begins a text before it, and so does a template."""
+        raise InputError(f"model '{NAME}' has no chat templates; leave --apply_chat_template out")
+
+    def chat_template(self, chat_template: bool | str = False) -> str | None:
+        """None; refused where a template is asked for."""
+        return self.apply_chat_template([]) if chat_template else None
+
+    @property
+    def tokenizer_name(self) -> str:
+        """Name and hash of the tokenizer: what lm-eval keeps prepared requests by."""
+        return f"{self.model.name}-{self.model.ref.tokenizer_hash[:8]}".replace("/", "__")
+
+    def get_model_info(self) -> dict[str, Any]:
+        """What lm-eval writes of the model beside its results."""
+        return {
+            "model_num_parameters": self.model.parameters_total,
+            "model_dtype": self.model.dtype,
+            "model_revision": self.model.ref.revision,
+            "model_sha": self.model.ref.weights_hash,
+            "model_family": self.model.family,
+            "scoring_path": self.path or self.path_of("a context"),
+            "scorer_version": SCORER_VERSION,
+        }
+
+    def path_of(self, context: str) -> str:
+        """The scoring path of continuations of a context."""
+        default = WHOLE_TEXT_PATHS.get(self.model.family) if context == "" else None
+        return resolve_path(self.model.family, self.path or default)
+
+    def _score(
+        self, contexts: list[str], by_context: dict[str, dict[str, list[int]]]
+    ) -> Iterator[tuple[tuple[str, str], Answer]]:
+        """((context, continuation), answer) of all continuations of some contexts."""
+        by_path: dict[str, list[str]] = {}
+        for context in contexts:
+            by_path.setdefault(self.path_of(context), []).append(context)
+        self.paths_used |= set(by_path)
+        for path, members in by_path.items():
+            asked = [Request(context, tuple(by_context[context])) for context in members]
+            for request, score in zip(
+                asked, self.scorer.score(asked, path, details=True), strict=True
+            ):
+                for continuation, total, greedy in zip(
+                    request.continuations, score.log_likelihoods, score.greedy, strict=True
+                ):
+                    yield (request.context, continuation), (total, greedy)
+
+    def _bar(self, total: int, what: str, disabled: bool) -> _Bar:
+        return _Bar(total, what, disabled, self.progress)
+
+
+class _Bar:
+    """Tells whoever listens how many requests are done; a bar where nobody does."""
+
+    def __init__(
+        self, total: int, what: str, disabled: bool, progress: Callable[[int], None] | None
+    ) -> None:
+        self._progress = progress
+        self._bar = tqdm(total=total, desc=what, disable=disabled or progress is not None)
+
+    def __enter__(self) -> Callable[[int], None]:
+        return self._progress or self._bar.update
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+
+def _at_text(context: str, continuation: str) -> tuple[str, str]:
+    """The pair with white space that ends the context moved into the continuation."""
+    bare = context.rstrip()
+    return bare, context[len(bare) :] + continuation
+
+
+def _greedy_settings(asked: dict[str, Any]) -> tuple[tuple[str, ...], int]:
+    """(stop strings, most new tokens) of a task's generation arguments."""
+    settings = normalize_gen_kwargs(asked)
+    unknown = sorted(set(settings) - GENERATION_KEYS)
+    if unknown or settings["do_sample"]:
+        what = f"`{unknown[0]}`" if unknown else "sampling"
+        raise InputError(f"model '{NAME}' generates greedily; it does not know {what}")
+    until = settings.get("until") or []
+    return tuple([until] if isinstance(until, str) else until), settings["max_gen_toks"]
+
+
+def _lots(items: list[Any], size: int) -> Iterable[list[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
