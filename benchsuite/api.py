@@ -39,6 +39,7 @@ def prepare(
     train_limit: int | None = None,
     split: Names | None = None,
     prompt: Names | None = None,
+    score: str = "own",
     dtype: str = "float32",
     device: str = "cpu",
     batch_tokens: int = 8192,
@@ -50,7 +51,8 @@ def prepare(
     """Turn names into cells, or say in one line why nothing can be run.
 
     No task and no suite means the suite `mini`. `limit` lifts or sets the caps of evaluation
-    examples (0: no cap); a suite's own caps hold where it is None.
+    examples (0: no cap); a suite's own caps hold where it is None. `score` is `own` (each prompt's
+    own score) or `all` (every score there is as a result row beside it).
 
     Raises InputError for anything a user can mend, before any model is loaded: unknown names,
     bad options, an unwritable store, an explicit task whose data is not to be had.
@@ -59,6 +61,7 @@ def prepare(
     from benchsuite.regimes.registry import get_regime, parse_options
 
     for name, value, allowed in (
+        ("--score", score, ("own", "all")),
         ("--dtype", dtype, ("float32", "bfloat16")),
         ("--device", device, ("cpu", "cuda")),
     ):
@@ -115,6 +118,7 @@ def prepare(
         randomized,
         splits=splits,
         prompts=prompts,
+        score=score,
         dtype=dtype,
         device=device,
         batch_tokens=batch_tokens,
@@ -146,6 +150,7 @@ class Settings(TypedDict, total=False):
     train_limit: int | None
     split: Names | None
     prompt: Names | None
+    score: str
     dtype: str
     device: str
     batch_tokens: int

@@ -39,6 +39,7 @@ class Cell(BaseModel):
     train_limit: int | None = None
     splits: tuple[str, ...] | None = None
     prompts: tuple[str, ...] | None = None
+    score: str = "own"
     dtype: str = "float32"
     device: str = "cpu"
     batch_tokens: int = 8192

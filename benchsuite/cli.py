@@ -61,6 +61,9 @@ def run(
     ] = None,
     split: Annotated[str | None, typer.Option(help="Splits to score instead of the own.")] = None,
     prompt: Annotated[str | None, typer.Option(help="Prompts to use; all where not given.")] = None,
+    score: Annotated[
+        str, typer.Option(help="own: each prompt's own score; all: every other beside it")
+    ] = "own",
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16")] = "float32",
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     batch_tokens: Annotated[int, typer.Option(help="Token budget of a batch.")] = 8192,
@@ -97,6 +100,7 @@ def run(
         train_limit=train_limit,
         split=split,
         prompt=prompt,
+        score=score,
         dtype=dtype,
         device=device,
         batch_tokens=batch_tokens,

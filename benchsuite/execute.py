@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from benchsuite import provenance, records
 from benchsuite.cells import Cell, digest
-from benchsuite.errors import CellFailed, DataUnavailable, InputError, NotApplicable
+from benchsuite.errors import (
+    BenchsuiteError,
+    CellFailed,
+    DataUnavailable,
+    InputError,
+    NotApplicable,
+)
 from benchsuite.files import write_atomically
 from benchsuite.models.registry import ModelRef, load_model, resolve_model
 from benchsuite.records import Record
+from benchsuite.regimes import support
 from benchsuite.regimes.base import Predictor, Regime, Variant
 from benchsuite.regimes.registry import parse_options
 
@@ -121,11 +128,9 @@ def _run_cell(
         splits = {name: task.evaluation(name, cell.limit) for name in names}
         training = regime.train_data(task, cell)
     except (NotApplicable, DataUnavailable) as error:
-        status: records.Status = (
-            "unavailable" if isinstance(error, DataUnavailable) else "not_applicable"
-        )
+        status, reason = _ending(error, regime, task, reference)
         described["key"] = digest({"cell": described, "status": status})
-        record = Record(cell=described, status=status, reason=str(error))
+        record = Record(cell=described, status=status, reason=reason)
         record.provenance = provenance.collect(started, {})
         records.write(store, record, None)
         return record, False
@@ -153,11 +158,7 @@ def _run_cell(
         )
         record.status = "done"
     except (CellFailed, DataUnavailable, NotApplicable, InputError) as error:
-        if isinstance(error, DataUnavailable):
-            record.status = "unavailable"
-        elif isinstance(error, NotApplicable):
-            record.status = "not_applicable"
-        record.reason = str(error)
+        record.status, record.reason = _ending(error, regime, task, reference)
     except Exception as error:  # one cell's defect must not cost the cells after it
         error_text = traceback.format_exc()
         record.reason = f"unexpected {_one_line(error)}; traceback in {folder / ERROR_FILE}"
@@ -170,6 +171,22 @@ def _run_cell(
     else:
         (folder / ERROR_FILE).unlink(missing_ok=True)
     return record, False
+
+
+def _ending(
+    error: BenchsuiteError, regime: Regime, task: Task, reference: ModelRef
+) -> tuple[records.Status, str]:
+    """Status and reason of a cell that was not done.
+
+    Only the support table's grounds make a cell not applicable.
+    """
+    if isinstance(error, DataUnavailable):
+        return "unavailable", str(error)
+    if not isinstance(error, NotApplicable):
+        return "failed", str(error)
+    if support.allows(regime.name, task.spec, reference.family, error):
+        return "not_applicable", str(error)
+    return "failed", f"not applicable on a ground that docs/support.md does not have: {error}"
 
 
 def _one_line(error: Exception) -> str:
@@ -218,7 +235,7 @@ def key_parts(
     from benchsuite.scoring.version import SCORER_VERSION
 
     prompts = [
-        prompt.model_dump()
+        prompt.model_dump(exclude={"why"})
         for prompt in task.spec.prompts
         if cell.prompts is None or prompt.name in cell.prompts
     ]
@@ -234,6 +251,7 @@ def key_parts(
         "regime": regime.name,
         "regime_version": regime.version,
         "options": parse_options(cell.regime).model_dump(),
+        "score": cell.score,
         "seed": cell.seed,
         "dtype": cell.dtype,
         "max_length": cell.max_length,
@@ -293,8 +311,14 @@ def _measure(
     capped = sum(data.rows - len(data.examples) for data in splits.values())
     record.counts = {**summary.counts, "capped": capped}
     record.labels_used = regime.labels_used(task, cell)
-    chosen = {v.prompt: v.notes for variants in by_split.values() for v in variants if v.notes}
-    record.provenance["chosen"] = chosen
+    record.provenance["chosen"] = {
+        variant.prompt if variant.primary else f"{variant.prompt} {variant.score} {variant.norm}": (
+            variant.notes
+        )
+        for variants in by_split.values()
+        for variant in variants
+        if variant.notes
+    }
     examples = sum(len(data.examples) for data in splits.values())
     usage = getattr(predictor, "usage", None)
     record.cost = {

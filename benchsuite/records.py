@@ -37,7 +37,8 @@ class _Part(BaseModel):
 class Result(_Part):
     """One row: a metric of a split (and subset) under a prompt and a way of scoring.
 
-    Values are fractions, correlations in [-1, 1]; low and high bound the 95% interval.
+    Values are fractions, correlations in [-1, 1]; low and high bound the 95% interval. primary:
+    whether the headline takes the row in.
     """
 
     split: str
@@ -52,6 +53,7 @@ class Result(_Part):
     n: int
     clusters: int
     undefined_reason: str | None = None
+    primary: bool = True
 
 
 class Headline(_Part):
@@ -188,7 +190,10 @@ def read_outcomes(folder: Path, record: Record | None = None) -> pd.DataFrame:
     record = record or read(folder)
     if hashlib.sha256(content).hexdigest() != record.provenance.get("outcomes_sha256"):
         raise InputError(f"{path}: truncated or not the file its record names; rerun with --force")
-    return pd.read_parquet(io.BytesIO(content))
+    outcomes = pd.read_parquet(io.BytesIO(content))
+    if "primary" not in outcomes:  # of a record without other ways of scoring
+        outcomes["primary"] = True
+    return outcomes
 
 
 def store_folders(store: Path) -> list[Path]:

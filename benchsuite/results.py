@@ -65,13 +65,19 @@ def summarize(
             for split, columns in whole.items()
         }
         results += results_for(task, variant, by_split)
-        scored.append(by_split)
-        how = {"prompt": variant.prompt, "score": variant.score, "norm": variant.norm}
+        if variant.primary:
+            scored.append(by_split)
+        how: dict[str, Any] = {
+            "prompt": variant.prompt,
+            "score": variant.score,
+            "norm": variant.norm,
+            "primary": variant.primary,
+        }
         frames += [pd.DataFrame(columns).assign(**how) for columns in whole.values()]
     examples = [example for given, _ in splits.values() for example in given]
     return Summary(
         results=results,
-        headline=headline(task, variants, scored),
+        headline=headline(task, [variant for variant in variants if variant.primary], scored),
         baselines=dict(baselines(task, examples, train_targets)),
         counts=_counts(splits, scored),
         outcomes=pd.concat(frames, ignore_index=True),
@@ -79,12 +85,13 @@ def summarize(
 
 
 def tables_of(outcomes: pd.DataFrame) -> list[Columns]:
-    """The stored outcomes of a record as tables of scorable rows, one a prompt and way of scoring.
+    """The stored outcomes of a record as tables of scorable rows, one a primary variant.
 
     In the form that `stats.estimate` and `stats.paired_difference` take.
     """
-    names = [name for name in outcomes.columns if name not in ("prompt", "score", "norm")]
-    rows = outcomes[outcomes["scorable"]]
+    how = ("prompt", "score", "norm", "primary")
+    names = [name for name in outcomes.columns if name not in how]
+    rows = outcomes[outcomes["scorable"] & outcomes["primary"]]
     return [
         {name: part[name].to_numpy(dtype=str if name in _TEXT else None) for name in names}
         for _, part in rows.groupby(["prompt", "score", "norm"], sort=False)
@@ -121,6 +128,7 @@ def results_for(
                         "n": len(part["id"]),
                         "clusters": cluster_count(task, part),
                         "undefined_reason": undefined_reason(task, metric, part),
+                        "primary": variant.primary,
                     }
                 )
     return rows
@@ -150,7 +158,7 @@ def headline(
     resampled examples, the prompts being fixed. split: the splits' names, joined by `+`. Null with
     `undefined_reason` where the metric is undefined for any variant.
 
-    columns: for each variant, split -> scorable rows.
+    variants: the primary ones. columns: for each, split -> scorable rows.
     """
     metric = task.headline_metric
     tables = [_stack(by_split) for by_split in columns]
@@ -193,12 +201,13 @@ def _counts(
     splits: Mapping[str, tuple[Sequence[Example], Sequence[Variant]]],
     scored: Sequence[Mapping[str, Columns]],
 ) -> dict[str, float]:
-    """Examples and unscorable ones, ties over all variants, and what the variants counted."""
+    """Examples, unscorable ones, ties and what was counted; of primary variants, whose `scored`."""
     examples = [example for given, _ in splits.values() for example in given]
     counts: Counter[str] = Counter()
     for _, variants in splits.values():
         for variant in variants:
-            counts.update(variant.counts)
+            if variant.primary:
+                counts.update(variant.counts)
     ties = sum(int((part["tied"] > 0).sum()) for table in scored for part in table.values())
     return {
         "examples": len(examples),

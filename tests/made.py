@@ -80,4 +80,6 @@ def made_record(
 
 def made_outcomes(n: int = 4) -> pd.DataFrame:
     """A small outcomes table."""
-    return pd.DataFrame({"id": [str(i) for i in range(n)], "credit": [1.0, 0.0] * (n // 2)})
+    return pd.DataFrame(
+        {"id": [str(i) for i in range(n)], "credit": [1.0, 0.0] * (n // 2), "primary": True}
+    )

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 import benchsuite
 from benchsuite import records
-from benchsuite.errors import InputError
+from benchsuite.errors import InputError, NotApplicable
 from tests.tiny import tiny_bert, tiny_gpt2
 
 TASK = """\
@@ -109,7 +109,7 @@ def test_a_second_run_reuses_and_force_redoes(run: Callable) -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"limit": 5}, {"prompt": "very"}, {"dtype": "bfloat16"}, {"max_length": 20}],
+    [{"limit": 5}, {"prompt": "very"}, {"score": "all"}, {"dtype": "bfloat16"}, {"max_length": 20}],
 )
 def test_every_setting_that_matters_changes_the_key(run: Callable, changed: dict) -> None:
     assert run()[0].key != run(**changed)[0].key
@@ -171,10 +171,28 @@ def test_an_unforeseen_error_is_a_failed_cell_with_its_traceback(
     assert record.status == "done" and not (folder / "error.txt").exists()
 
 
-def test_an_encoder_is_not_applicable_with_a_reason(run: Callable, tmp_path: Path) -> None:
+def test_what_the_support_table_refuses_is_not_applicable(run: Callable, tmp_path: Path) -> None:
     encoder = tiny_bert(tmp_path / "encoder")
-    [record] = run(model=str(encoder))
-    assert record.status == "not_applicable" and "decoder" in (record.reason or "")
+    [record] = run(model=str(encoder), task="mini/span")
+    assert record.status == "not_applicable" and record.reason == "an encoder generates no text"
+    assert record.headline is None
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [("no training split", "not_applicable"), ("", "failed"), ("window", "failed")],
+)
+def test_not_applicable_needs_a_ground_of_the_support_table(
+    run: Callable, monkeypatch: pytest.MonkeyPatch, condition: str, status: str
+) -> None:
+    def refuse(*arguments: object, **settings: object) -> None:
+        raise NotApplicable("no wish to", condition)
+
+    monkeypatch.setattr("benchsuite.regimes.zeroshot.ZeroShot.fit", refuse)
+    [record] = run()
+    assert record.status == status and "no wish to" in (record.reason or "")
+    monkeypatch.setattr("benchsuite.regimes.zeroshot.ZeroShot.train_data", refuse)
+    assert run()[0].status == status
 
 
 def test_interrupted_runs_keep_what_is_finished(

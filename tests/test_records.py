@@ -43,7 +43,7 @@ def test_keys_of_the_file_are_those_of_the_design(tmp_path: Path) -> None:
     }
     assert set(raw["results"][0]) == {
         *("split", "subset", "prompt", "metric", "score", "norm", "value", "low", "high"),
-        *("n", "clusters", "undefined_reason"),
+        *("n", "clusters", "undefined_reason", "primary"),
     }
     assert set(raw["headline"]) >= {
         *("split", "metric", "score", "norm", "value", "spread", "low", "high", "n"),

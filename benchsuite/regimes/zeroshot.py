@@ -1,8 +1,9 @@
-"""Zero-shot: a decoder answers through prompts alone; nothing is trained.
+"""Zero-shot: a model answers through prompts alone; nothing is trained.
 
 Sources: Radford et al. 2018, "Improving Language Understanding by Generative Pre-Training"
 (section 5, zero-shot heuristics); Radford et al. 2019, "Language Models are Unsupervised
-Multitask Learners"; Warstadt et al. 2020, "BLiMP" (minimal pairs by the sum).
+Multitask Learners"; Warstadt et al. 2020, "BLiMP" (minimal pairs by the sum). How each family
+answers: `support`.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from benchsuite.errors import CellFailed, NotApplicable
+from benchsuite.regimes import support
 from benchsuite.regimes.base import Options, Variant, read_options
 from benchsuite.regimes.entities import candidate_spans, entity_spans
+from benchsuite.regimes.scores import Way, calibrated, pmi, ways
 from benchsuite.regimes.thresholds import by_threshold, choose_threshold, threshold_slice
 from benchsuite.regimes.zeroshot_methods import (
-    PATHS,
+    answer_scores,
     build_requests,
     clean_answer,
+    content_free_requests,
     decide,
-    normalized,
-    unit_of,
 )
 from benchsuite.scoring.types import Request, Score, Scorer, Usage
 from benchsuite.tasks.example import Example, Prediction
@@ -55,7 +57,7 @@ class ZeroShot:
     """Scores continuations or generates, as each prompt of the task says."""
 
     name: ClassVar[str] = "zeroshot"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     summary: ClassVar[str] = "prompts and log-probabilities alone"
     trains: ClassVar[str] = "nothing"
     source: ClassVar[str] = "Radford et al. 2018, 2019"
@@ -64,12 +66,8 @@ class ZeroShot:
     randomized: ClassVar[bool] = False
 
     def reason_not_applicable(self, task: Task, family: str) -> str | None:
-        """Only decoders, and only tasks that have a prompt."""
-        if family != "decoder":
-            return f"zero-shot scoring is implemented for decoders only, not for an {family}"
-        if not task.spec.prompts:
-            return f"task {task.id} has no prompts"
-        return None
+        """What the support table says."""
+        return support.reason_not_applicable(self.name, task.spec, family)
 
     def labels_used(self, task: Task, cell: Cell) -> int:
         """0; with a tuned threshold, the labelled examples of the selection slice."""
@@ -101,7 +99,12 @@ class ZeroShot:
         data = self.train_data(task, cell)
         examples = data["selection"].examples if data else []
         return make_predictor(
-            task.spec, select_prompts(task.spec, cell.prompts), scorer, examples, self._tunes(cell)
+            task.spec,
+            select_prompts(task.spec, cell.prompts),
+            scorer,
+            examples,
+            self._tunes(cell),
+            every=cell.score == "all",
         )
 
     def _tunes(self, cell: Cell) -> bool:
@@ -115,19 +118,19 @@ def make_predictor(
     selection: Sequence[Example] = (),
     tuned: bool = False,
     before: Mapping[str, str] | None = None,
+    every: bool = False,
 ) -> ZeroShotPredictor:
     """A predictor over any scorer.
 
-    selection: the slice that thresholds are taken from. before: see ZeroShotPredictor.
+    selection: the slice that thresholds are taken from. before, every: see ZeroShotPredictor.
     """
-    predictor = ZeroShotPredictor(task, prompts, scorer, before)
+    predictor = ZeroShotPredictor(task, prompts, scorer, before, every)
     for prompt in prompts:
         if prompt.method != "threshold":
             continue
-        values: list[float] = []
-        for start in range(0, len(selection), CHUNK):
-            values += predictor.text_scores(prompt, selection[start : start + CHUNK])
-        predictor.thresholds[prompt.name] = choose_threshold(task, selection, values, tuned)
+        for way, values in predictor.text_scores(prompt, selection).items():
+            threshold = choose_threshold(task, selection, values, tuned)
+            predictor.thresholds[prompt.name, way] = threshold
     return predictor
 
 
@@ -135,8 +138,9 @@ class ZeroShotPredictor:
     """A scorer with a task's prompts.
 
     before: prompt -> demonstrations in front of every context. They are never cut, and nothing
-    after them is: an example that does not fit raises NotApplicable (`window`).
-    thresholds: prompt -> threshold, nats a token. progress: called with the number of
+    after them is: an example that does not fit raises NotApplicable (`window`). every: score in
+    every way there is, not only in each prompt's own.
+    thresholds: (prompt, way) -> threshold, in the way's unit. progress: called with the number of
     examples that were done since the last call. usage: what the scorer has done so far.
     """
 
@@ -146,13 +150,21 @@ class ZeroShotPredictor:
         prompts: Sequence[Prompt],
         scorer: Scorer,
         before: Mapping[str, str] | None = None,
+        every: bool = False,
     ) -> None:
         self.task = task
         self.prompts = list(prompts)
         self.scorer = scorer
         self.before = dict(before or {})
-        self.thresholds: dict[str, float] = {}
+        self.thresholds: dict[tuple[str, Way], float] = {}
         self.progress: Callable[[int], None] | None = None
+        self.ways: dict[str, list[Way]] = {}
+        for prompt in self.prompts:
+            use = f"{task.kind}: {prompt.method}"
+            found = support.paths(ZeroShot.name, use, scorer.family)
+            self.ways[prompt.name] = ways(prompt, found, every)
+        self._premises: dict[tuple[str, tuple[str, ...]], Score] = {}
+        self._content_free: dict[str, list[list[float]]] = {}
 
     @property
     def usage(self) -> Usage:
@@ -164,71 +176,121 @@ class ZeroShotPredictor:
         return {}
 
     def predict(self, examples: list[Example]) -> list[Variant]:
-        """One variant a prompt, with a prediction an example, in the order given.
+        """One variant a prompt and way of scoring, with a prediction an example, in their order.
 
         Raises CellFailed on a score that is not finite.
         """
-        predictions: dict[str, list[Prediction]] = {prompt.name: [] for prompt in self.prompts}
         counts: dict[str, Counter[str]] = {prompt.name: Counter() for prompt in self.prompts}
+        predictions: dict[tuple[str, Way], list[Prediction]] = {
+            (prompt, way): [] for prompt, found in self.ways.items() for way in found
+        }
         for start in range(0, len(examples), CHUNK):
             chunk = examples[start : start + CHUNK]
             for prompt in self.prompts:
-                predictions[prompt.name] += self._answer(prompt, chunk, counts[prompt.name])
+                for way, answers in self._answer(prompt, chunk, counts[prompt.name]).items():
+                    predictions[prompt.name, way] += answers
             if self.progress is not None:
                 self.progress(len(chunk))
         return [
             Variant(
-                prompt=prompt.name,
-                score=PATHS[prompt.method],
-                norm=unit_of(prompt),
-                predictions=predictions[prompt.name],
-                counts={"truncated": 0, **counts[prompt.name]},
+                prompt=name,
+                score=way.score,
+                norm=way.norm,
+                predictions=answers,
+                primary=way == self.ways[name][0],
+                counts={"truncated": 0, **counts[name]} if way == self.ways[name][0] else {},
                 notes=(
-                    {"threshold": self.thresholds[prompt.name]}
-                    if prompt.name in self.thresholds
+                    {"threshold": self.thresholds[name, way]}
+                    if (name, way) in self.thresholds
                     else {}
                 ),
             )
-            for prompt in self.prompts
+            for (name, way), answers in predictions.items()
         ]
 
-    def text_scores(self, prompt: Prompt, examples: Sequence[Example]) -> list[float]:
-        """Mean token log-probability of each rendered text (method `threshold`), nats."""
-        scores = self._score(prompt, examples, Counter())
-        return [normalized(only, unit_of(prompt))[0] for (only,) in scores]
+    def text_scores(self, prompt: Prompt, examples: Sequence[Example]) -> dict[Way, list[float]]:
+        """Score of each rendered text (method `threshold`) in each way, nats a unit."""
+        found: dict[Way, list[float]] = {way: [] for way in self.ways[prompt.name]}
+        for start in range(0, len(examples), CHUNK):
+            scored = self._score(prompt, examples[start : start + CHUNK], Counter())
+            for way, answers in scored.items():
+                found[way] += [only for ((only,),) in answers]
+        return found
 
     def _answer(
         self, prompt: Prompt, examples: Sequence[Example], counts: Counter[str]
-    ) -> list[Prediction]:
+    ) -> dict[Way, list[Prediction]]:
+        """Predictions of the examples in each way."""
         if prompt.method == "generate":
-            return self._generate(prompt, examples, counts)
-        scores = self._score(prompt, examples, counts)
+            return {self.ways[prompt.name][0]: self._generate(prompt, examples, counts)}
+        scored = self._score(prompt, examples, counts)
         if prompt.method == "threshold":
-            threshold = self.thresholds[prompt.name]
-            return [
-                by_threshold(normalized(only, unit_of(prompt))[0], threshold) for (only,) in scores
-            ]
+            return {
+                way: [
+                    by_threshold(only, self.thresholds[prompt.name, way]) for ((only,),) in answers
+                ]
+                for way, answers in scored.items()
+            }
         if prompt.method == "entity":
             _count_candidates(self.task, examples, counts)
-        return [
-            decide(prompt, self.task, values_of(self.task, example), found)
-            for example, found in zip(examples, scores, strict=True)
-        ]
+        values = [values_of(self.task, example) for example in examples]
+        return {
+            way: [
+                decide(prompt, self.task, one, found)
+                for one, found in zip(values, answers, strict=True)
+            ]
+            for way, answers in scored.items()
+        }
 
     def _score(
         self, prompt: Prompt, examples: Sequence[Example], counts: Counter[str]
-    ) -> list[list[Score]]:
-        """Scores of every request of every example."""
+    ) -> dict[Way, list[list[list[float]]]]:
+        """In each way: of each example, of each of its requests, the scores of the answers."""
         built = [self._requests(prompt, example) for example in examples]
-        scores = iter(
-            score_exactly(self.scorer, [one for requests, _ in built for one in requests])
-        )
-        found = [[next(scores) for _ in requests] for requests, _ in built]
-        for (_, shortened), group in zip(built, found, strict=True):
-            self._count_truncated(
-                prompt, shortened or any(score.truncated for score in group), counts
-            )
-        return found
+        requests = [one for group, _ in built for one in group]
+        found = self.ways[prompt.name]
+        scores = {
+            path: score_exactly(self.scorer, requests, path)
+            for path in dict.fromkeys(way.path for way in found)
+        }
+        cut = iter(score.truncated for score in scores[found[0].path])
+        for group, shortened in built:
+            parts = [next(cut) for _ in group]
+            self._count_truncated(prompt, shortened or any(parts), counts)
+        by_way = {}
+        for way in found:
+            answers = iter(self._answers(prompt, way, requests, scores[way.path]))
+            by_way[way] = [[next(answers) for _ in group] for group, _ in built]
+        return by_way
+
+    def _answers(
+        self, prompt: Prompt, way: Way, requests: Sequence[Request], scores: Sequence[Score]
+    ) -> list[list[float]]:
+        """Of each request the scores of its answers, in one way."""
+        if way.score not in ("pmi", "calibrated"):
+            return [answer_scores(prompt, score, way.norm) for score in scores]
+        values = [answer_scores(prompt, score, "none") for score in scores]
+        if way.score == "pmi":
+            premises = self._after_premise(prompt, way, requests)
+            return [pmi(one, prior) for one, prior in zip(values, premises, strict=True)]
+        if prompt.name not in self._content_free:
+            free = content_free_requests(prompt, self.task, self.before.get(prompt.name, ""))
+            self._content_free[prompt.name] = [
+                answer_scores(prompt, score, "none")
+                for score in score_exactly(self.scorer, free, way.path)
+            ]
+        return [calibrated(one, self._content_free[prompt.name]) for one in values]
+
+    def _after_premise(
+        self, prompt: Prompt, way: Way, requests: Sequence[Request]
+    ) -> list[list[float]]:
+        """Of each request the scores of its answers after the premise; each set scored once."""
+        context = self.before.get(prompt.name, "") + (prompt.premise or "")
+        keys = [(prompt.name, request.continuations) for request in requests]
+        new = [key for key in dict.fromkeys(keys) if key not in self._premises]
+        asked = [Request(context, continuations) for _, continuations in new]
+        self._premises.update(zip(new, score_exactly(self.scorer, asked, way.path), strict=True))
+        return [answer_scores(prompt, self._premises[key], "none") for key in keys]
 
     def _generate(
         self, prompt: Prompt, examples: Sequence[Example], counts: Counter[str]
@@ -261,15 +323,15 @@ class ZeroShotPredictor:
         )
 
 
-def score_exactly(scorer: Scorer, requests: Sequence[Request]) -> list[Score]:
-    """Scores of requests; continuations of the same text in one request get the same score.
+def score_exactly(scorer: Scorer, requests: Sequence[Request], path: str) -> list[Score]:
+    """Scores of requests on a path; the same continuations of one request get the same score.
 
     An engine's last digits depend on a continuation's place in the batch, so each text is scored
     once: options that read alike tie exactly. Raises CellFailed on a score that is not finite.
     """
     unique = [Request(one.context, tuple(dict.fromkeys(one.continuations))) for one in requests]
     found = []
-    for request, once, score in zip(requests, unique, scorer.score(unique), strict=True):
+    for request, once, score in zip(requests, unique, scorer.score(unique, path), strict=True):
         for value in score.log_likelihoods:
             if not math.isfinite(value):
                 raise CellFailed(f"the model's log-likelihood of a continuation is {value}")

@@ -12,21 +12,11 @@ from typing import Any
 
 from benchsuite.errors import CellFailed
 from benchsuite.regimes.entities import Span, candidate_spans, resolve
+from benchsuite.regimes.scores import CONTENT_FREE, log_sum_exp, normalized
 from benchsuite.scoring.types import Request, Score
 from benchsuite.tasks.example import Prediction
 from benchsuite.tasks.prompts import render
 from benchsuite.tasks.spec import Prompt, TaskSpec
-
-# Scoring path of each method, as records name it.
-PATHS = {
-    "cloze": "cloze",
-    "threshold": "threshold",
-    "rating": "rating",
-    "choice": "sum",
-    "pair": "sum",
-    "generate": "generate",
-    "entity": "entity",
-}
 
 
 def build_requests(prompt: Prompt, values: Mapping[str, Any], before: str = "") -> list[Request]:
@@ -66,6 +56,20 @@ def build_requests(prompt: Prompt, values: Mapping[str, Any], before: str = "") 
     return [Request(before + context, continuations)]
 
 
+def content_free_requests(prompt: Prompt, task: TaskSpec, before: str = "") -> list[Request]:
+    """A request for each content-free input, which stands in every input field of the task.
+
+    For methods whose answers are the same for all examples: cloze, rating, entity.
+    """
+    found = []
+    for text in CONTENT_FREE:
+        values: dict[str, Any] = dict.fromkeys([*task.fields, "span", "sentence"], text)
+        values["tokens"] = [text]
+        context = before + render(prompt, prompt.template, values)
+        found.append(Request(context, alternatives(prompt)))
+    return found
+
+
 def _span(values: Mapping[str, Any], span: Span) -> str:
     return " ".join(values["tokens"][span[0] : span[1]])
 
@@ -81,28 +85,6 @@ def _several(texts: str | list[str]) -> list[str]:
     return [texts] if isinstance(texts, str) else texts
 
 
-def unit_of(prompt: Prompt) -> str:
-    """Unit of a prompt's scores; `threshold` means the mean over tokens by definition."""
-    return "token" if prompt.method == "threshold" else prompt.norm
-
-
-def normalized(score: Score, norm: str) -> list[float]:
-    """Log-likelihoods (nats) divided by the unit: none, token or byte."""
-    if norm == "token":
-        units: Sequence[int] = score.token_counts
-    elif norm == "byte":
-        units = score.byte_counts
-    else:
-        return list(score.log_likelihoods)
-    return [value / unit for value, unit in zip(score.log_likelihoods, units, strict=True)]
-
-
-def log_sum_exp(values: Sequence[float]) -> float:
-    """Logarithm of the sum of exponentials; exactly the value itself for a single one."""
-    top = max(values)
-    return top + math.log(math.fsum(math.exp(value - top) for value in values))
-
-
 def best_of(values: Sequence[float]) -> Prediction:
     """The index of the largest value; all of them in `tied` where several are exactly equal."""
     top = max(values)
@@ -110,18 +92,23 @@ def best_of(values: Sequence[float]) -> Prediction:
     return Prediction(indices[0], indices if len(indices) > 1 else ())
 
 
-def label_scores(prompt: Prompt, score: Score) -> dict[str, float]:
-    """Log-probability of each label: its verbalizers' probabilities added."""
-    values = iter(normalized(score, prompt.norm))
-    return {
-        label: log_sum_exp([next(values) for _ in _several(texts)])
-        for label, texts in prompt.verbalizers.items()
-    }
+def answer_scores(prompt: Prompt, score: Score, norm: str) -> list[float]:
+    """Log-probability of each answer a prompt names, divided by the unit.
+
+    cloze, entity: one a label, in the order of `verbalizers`, its continuations' probabilities
+    added; else one a continuation.
+    """
+    values = iter(normalized(score, norm))
+    if prompt.method not in ("cloze", "entity"):
+        return list(values)
+    return [
+        log_sum_exp([next(values) for _ in _several(texts)])
+        for texts in prompt.verbalizers.values()
+    ]
 
 
-def expected_rating(prompt: Prompt, score: Score) -> float:
-    """Expectation of the ratings under the softmax of their continuations' log-probabilities."""
-    values = normalized(score, prompt.norm)
+def expected_rating(prompt: Prompt, values: Sequence[float]) -> float:
+    """Expectation of the ratings under the softmax of their scores."""
     top = max(values)
     weights = [math.exp(value - top) for value in values]
     ratings = prompt.ratings.values()
@@ -131,15 +118,15 @@ def expected_rating(prompt: Prompt, score: Score) -> float:
 
 
 def tag_entities(
-    prompt: Prompt, task: TaskSpec, tokens: Sequence[str], scores: Sequence[Score]
+    prompt: Prompt, task: TaskSpec, tokens: Sequence[str], answers: Sequence[Sequence[float]]
 ) -> Prediction:
     """Each candidate's best type, `O` dropped, overlaps resolved by the margin over `O`.
 
     Equal scores go to `O` first, then to the type that comes first in the task's labels.
     """
     found = []
-    for span, score in zip(candidate_spans(tokens), scores, strict=True):
-        by_label = label_scores(prompt, score)
+    for span, values in zip(candidate_spans(tokens), answers, strict=True):
+        by_label = dict(zip(prompt.verbalizers, values, strict=True))
         kind = max(["O", *task.entity_types], key=lambda label: by_label[label])
         if kind != "O":
             found.append((span, kind, by_label[kind] - by_label["O"]))
@@ -161,18 +148,19 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def decide(
-    prompt: Prompt, task: TaskSpec, values: Mapping[str, Any], scores: Sequence[Score]
+    prompt: Prompt, task: TaskSpec, values: Mapping[str, Any], answers: Sequence[Sequence[float]]
 ) -> Prediction:
-    """The prediction of one example from the scores of its requests (not `generate`, `threshold`).
+    """The prediction of one example (not `generate`, `threshold`).
 
+    answers: for each of its requests, the scores of the answers as `answer_scores` orders them.
     Indices follow the task's labels (classification), the options (choice) or good, bad (pair).
     """
     if prompt.method == "entity":
-        return tag_entities(prompt, task, values["tokens"], scores)
-    (score,) = scores
+        return tag_entities(prompt, task, values["tokens"], answers)
+    (scores,) = answers
     if prompt.method == "rating":
-        return Prediction(expected_rating(prompt, score))
+        return Prediction(expected_rating(prompt, scores))
     if prompt.method == "cloze":
-        by_label = label_scores(prompt, score)
+        by_label = dict(zip(prompt.verbalizers, scores, strict=True))
         return best_of([by_label[label] for label in task.labels])
-    return best_of(normalized(score, prompt.norm))
+    return best_of(scores)

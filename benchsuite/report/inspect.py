@@ -51,6 +51,7 @@ def errors(
     from benchsuite.tasks.task import load_task
 
     outcomes = records.read_outcomes(folder, record)
+    outcomes = outcomes[outcomes["primary"]]
     task = load_task(record.cell["task"], tasks_dirs=tuple(tasks_dirs))
     examples: dict[tuple[str, str, str], Example] = {}
     for split in outcomes["split"].unique():

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from jinja2 import TemplateSyntaxError, meta
 
-from benchsuite.tasks.kinds import CANONICAL_FIELDS, METHODS, METRICS, PROMPT_KEYS, SpecError
+from benchsuite.tasks.kinds import (
+    CANONICAL_FIELDS,
+    METHODS,
+    METRICS,
+    PROMPT_KEYS,
+    SCORES,
+    SpecError,
+)
 from benchsuite.tasks.prompts import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -152,7 +159,7 @@ def _check_prompt(task: TaskSpec, prompt: Prompt, place: int) -> None:
             *here,
             "method",
         )
-    for key in sorted(prompt.model_fields_set - {"name", "method", "template"}):
+    for key in sorted(prompt.model_fields_set - {"name", "method", "template", "why"}):
         if key not in PROMPT_KEYS[prompt.method]:
             raise SpecError(f"method {prompt.method} does not read `{key}`", *here, key)
     if prompt.method == "cloze" and set(prompt.verbalizers) != set(task.labels):
@@ -171,6 +178,9 @@ def _check_prompt(task: TaskSpec, prompt: Prompt, place: int) -> None:
         raise SpecError("method choice needs `continuation`", *here, "continuation")
     if prompt.method == "threshold" and len(task.labels) != 2:
         raise SpecError("method threshold needs exactly two labels", *here, "method")
+    if "\n" in prompt.why.strip():
+        raise SpecError("a reason is one line", *here, "why")
+    _check_score(prompt, here)
     if prompt.method == "generate" and not all(prompt.stop):
         raise SpecError("an empty text stops nothing", *here, "stop")
     _check_template(prompt.template, _variables(task, prompt, "template"), (*here, "template"))
@@ -178,6 +188,27 @@ def _check_prompt(task: TaskSpec, prompt: Prompt, place: int) -> None:
         where = (*here, "continuation")
         _check_template(prompt.continuation, _variables(task, prompt, "continuation"), where)
     _check_continuations(prompt, here)
+
+
+def _check_score(prompt: Prompt, here: tuple[str | int, ...]) -> None:
+    """Raise SpecError unless the score is one of the method's and has what it needs."""
+    scores = SCORES[prompt.method]
+    if "score" in prompt.model_fields_set and prompt.score not in scores:
+        raise SpecError(
+            f"score {prompt.score} is not one of method {prompt.method}: {_listed(scores)}",
+            *here,
+            "score",
+        )
+    if prompt.score == "pmi" and prompt.premise is None:
+        raise SpecError("score pmi needs a `premise`", *here, "score")
+    if prompt.score != "likelihood" and prompt.norm != "none":
+        raise SpecError(f"score {prompt.score} is divided by nothing; drop `norm`", *here, "norm")
+    if prompt.premise is not None:
+        where = (*here, "premise")
+        if not prompt.premise.strip() or prompt.premise != prompt.premise.rstrip():
+            raise SpecError("a premise is not empty and does not end in white space", *where)
+        if "{{" in prompt.premise or "{%" in prompt.premise:
+            raise SpecError("a premise is plain text, the same for all examples", *where)
 
 
 def _check_truncation(task: TaskSpec, shortened: str) -> None:

@@ -33,15 +33,27 @@ METHODS: dict[str, tuple[str, ...]] = {
     "minimal_pair": ("pair",),
 }
 
-# Prompt keys beside name, method and template that each method reads.
+# Prompt keys beside name, method, template and why that each method reads.
 PROMPT_KEYS: dict[str, tuple[str, ...]] = {
-    "cloze": ("verbalizers", "norm"),
+    "cloze": ("verbalizers", "score", "premise", "norm"),
     "threshold": (),
-    "rating": ("ratings", "norm"),
-    "choice": ("continuation", "norm"),
+    "rating": ("ratings", "score", "norm"),
+    "choice": ("continuation", "score", "premise", "norm"),
     "pair": ("norm",),
     "generate": ("stop", "max_new_tokens", "no_answer"),
-    "entity": ("verbalizers", "norm"),
+    "entity": ("verbalizers", "score", "norm"),
+}
+
+# Scores that the answers of each method can be compared by. Calibration needs answers that are
+# the same for all examples.
+SCORES: dict[str, tuple[str, ...]] = {
+    "cloze": ("likelihood", "pmi", "calibrated"),
+    "threshold": ("likelihood",),
+    "rating": ("likelihood", "calibrated"),
+    "choice": ("likelihood", "pmi"),
+    "pair": ("likelihood",),
+    "generate": (),
+    "entity": ("likelihood", "calibrated"),
 }
 
 # Said of a hub revision that nobody has checked.

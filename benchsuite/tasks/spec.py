@@ -103,7 +103,7 @@ class Truncation(Strict):
 
 
 class Prompt(Strict):
-    """One zero-shot prompt. Which keys apply depends on the kind and the method.
+    """One prompt. Which keys apply depends on the kind and the method.
 
     method:
       cloze        context = template; one continuation a label (`verbalizers`), the best wins
@@ -131,9 +131,16 @@ class Prompt(Strict):
     no_answer: list[str] = Field(
         default_factory=list, description="generated texts that mean `no answer`, lower case"
     )
-    norm: Literal["none", "token", "byte"] = Field(
-        default="none", description="unit that log-probabilities are divided by"
+    score: Literal["likelihood", "pmi", "calibrated"] = Field(
+        default="likelihood", description="what the answers are compared by"
     )
+    premise: str | None = Field(
+        default=None, description="text of the domain without an example, for `pmi`"
+    )
+    norm: Literal["none", "token", "byte"] = Field(
+        default="none", description="unit that the log-probabilities of `likelihood` are divided by"
+    )
+    why: str = Field(default="", description="one line: the source or reason of score and norm")
 
 
 class TaskSpec(Strict):

@@ -20,15 +20,21 @@ class FakeScorer:
         value: Callable[[str, str], float] = lambda context, continuation: -1.0,
         answer: Callable[[str], str] = lambda context: "",
         max_length: int = 10**9,
+        family: str = "decoder",
     ) -> None:
         self.value = value
         self.answer = answer
         self.max_length = max_length
+        self.family = family
         self.usage = Usage()
         self.scored: list[Request] = []
+        self.paths: list[str | None] = []
 
-    def score(self, requests: list[Request]) -> list[Score]:
+    def score(
+        self, requests: list[Request], path: str | None = None, details: bool = False
+    ) -> list[Score]:
         self.scored += requests
+        self.paths.append(path)
         return [
             Score(
                 tuple(self.value(one.context, text) for text in one.continuations),

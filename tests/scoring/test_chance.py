@@ -3,7 +3,8 @@
 import pytest
 
 from benchsuite.models.registry import Model, load_model
-from benchsuite.regimes.zeroshot_methods import best_of, normalized
+from benchsuite.regimes.scores import normalized
+from benchsuite.regimes.zeroshot_methods import best_of
 from benchsuite.scoring import score
 from tests.scoring.real import needs_data, real_requests
 from tests.tiny import tiny_gpt2
