@@ -82,6 +82,7 @@ CONDITIONS: dict[str, dict[str, str]] = {
         "and the task has none, or one too small for a slice",
         "no threshold": "`threshold=tuned` where no prompt has a threshold",
         "no labels": "`threshold=tuned` where the selection slice has no labels",
+        "no sentinels": "`span` where an encoder-decoder's vocabulary has no sentinels (BART)",
     },
     "fewshot": {
         "no training split": "demonstrations are drawn from it",
@@ -184,7 +185,7 @@ def markdown() -> str:
         "",
         "## The score of each bundled prompt",
         "",
-        "Chosen from the literature before any result was seen, never by a result.",
+        "Taken from the literature, not chosen by comparing results.",
         "",
         "| task | prompt | score | norm | why |",
         "|---|---|---|---|---|",

@@ -92,15 +92,20 @@ class ZeroShot:
         return {"selection": threshold_slice(task)}
 
     def fit(self, model: Model, task: Task, cell: Cell, scratch: Path) -> ZeroShotPredictor:
-        """Choose the thresholds that prompts need, nothing else."""
+        """Choose the thresholds that prompts need, nothing else.
+
+        Raises NotApplicable where sentences are filled in and the model has no sentinels.
+        """
         from benchsuite.scoring import make_scorer
 
         scorer = make_scorer(model, batch_tokens=cell.batch_tokens)
+        prompts = select_prompts(task.spec, cell.prompts)
+        _check_sentinels(model, task, prompts)
         data = self.train_data(task, cell)
         examples = data["selection"].examples if data else []
         return make_predictor(
             task.spec,
-            select_prompts(task.spec, cell.prompts),
+            prompts,
             scorer,
             examples,
             self._tunes(cell),
@@ -109,6 +114,20 @@ class ZeroShot:
 
     def _tunes(self, cell: Cell) -> bool:
         return read_options(self, cell.regime).model_dump()["threshold"] == "tuned"
+
+
+def _check_sentinels(model: Model, task: Task, prompts: Sequence[Prompt]) -> None:
+    """Raise NotApplicable for paths in spans where the vocabulary has nothing to name a span."""
+    from benchsuite.scoring.sentinels import find_sentinels
+
+    uses = {f"{task.spec.kind}: {prompt.method}" for prompt in prompts}
+    found = {path for use in uses for path in support.paths("zeroshot", use, model.family)}
+    if "span" in found and not find_sentinels(model.tokenizer):
+        raise NotApplicable(
+            f"the vocabulary of {model.path} has no sentinels (<extra_id_0>), "
+            "so that no span of a sentence can be filled in",
+            "no sentinels",
+        )
 
 
 def make_predictor(

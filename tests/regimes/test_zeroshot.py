@@ -447,7 +447,7 @@ def test_fit_takes_the_threshold_from_the_slice(
     task = folder_task(tmp_path, [ACCEPTABILITY], 90)
     scorer = FakeScorer(by_length)
     monkeypatch.setattr("benchsuite.scoring.make_scorer", lambda model, batch_tokens: scorer)
-    model: Any = SimpleNamespace()
+    model: Any = SimpleNamespace(family="decoder")
     one = cell(regime="zeroshot:threshold=tuned" if tuned else "zeroshot")
     predictor = ZeroShot().fit(model, task, one, tmp_path)
     slice_ = task.selection().examples
