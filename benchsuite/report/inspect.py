@@ -14,7 +14,7 @@ from rich.text import Text
 from benchsuite import records
 from benchsuite.errors import DataUnavailable, InputError
 from benchsuite.records import Record
-from benchsuite.report.table import percent
+from benchsuite.report.table import percent, shown
 from benchsuite.tasks.example import Example
 from benchsuite.tasks.spec import TaskSpec
 
@@ -132,8 +132,9 @@ def render(record: Record, folder: Path, rows: Sequence[dict[str, Any]], out: Co
         spread = f", spread over prompts {percent(head.spread)}" if head.spread is not None else ""
         out.print(
             Text(
-                f"{head.metric} ({head.split}): {percent(head.value)} "
-                f"[{percent(head.low)}, {percent(head.high)}], n = {head.n}{spread}"
+                f"{head.metric} ({head.split}): {shown(head.metric, head.value)} "
+                f"[{shown(head.metric, head.low)}, {shown(head.metric, head.high)}], "
+                f"n = {head.n}{spread}"
             )
         )
     table = Table(header_style="bold")
@@ -150,8 +151,10 @@ def render(record: Record, folder: Path, rows: Sequence[dict[str, Any]], out: Co
                     result.metric,
                     result.score,
                     result.norm,
-                    percent(result.value) if result.value is not None else result.undefined_reason,
-                    f"{percent(result.low)} to {percent(result.high)}",
+                    shown(result.metric, result.value)
+                    if result.value is not None
+                    else result.undefined_reason,
+                    f"{shown(result.metric, result.low)} to {shown(result.metric, result.high)}",
                     result.n,
                 )
             )

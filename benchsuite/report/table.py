@@ -18,6 +18,7 @@ TITLES = (
     "Official tasks",
     "mini: small tasks written for this project, not comparable with official ones",
     "Tasks of local files",
+    "Tasks of lm-eval, by its metrics and rules",
 )
 METRIC_NAMES = {
     "accuracy": "accuracy",
@@ -28,6 +29,8 @@ METRIC_NAMES = {
     "spearman": "Spearman r",
     "entity_f1": "entity F1",
 }
+# lm-eval's measures of surprise are no shares: shown as they are.
+PLAIN_METRICS = ("perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,11 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}"
 
 
+def shown(metric: str, value: float | None) -> str:
+    """A metric's value as people read it: percent, but for what is no share."""
+    return f"{value:.3f}" if value is not None and metric in PLAIN_METRICS else percent(value)
+
+
 def build(found: Sequence[Record]) -> list[Board]:
     """Boards of the records: official, bundled and a user's tasks never share one."""
     groups: dict[str, list[Record]] = defaultdict(list)
@@ -68,7 +76,9 @@ def build(found: Sequence[Record]) -> list[Board]:
 
 def _origin(record: Record) -> str:
     """Which board a record belongs to. Bundled tasks with local files are the mini tasks."""
-    official, mini, own = TITLES
+    official, mini, own, lm_eval = TITLES
+    if record.cell["task"].startswith("lm-eval:"):
+        return lm_eval
     if record.cell["task"].startswith("mini/"):
         return mini
     local = any(fact["source"] == "files" for _, fact in _facts(record, "evaluation"))
@@ -140,8 +150,9 @@ def _entry(record: Record) -> Entry:
         return Entry("undefined", "", (), record)
     interval = ""
     if headline.low is not None and headline.high is not None:
-        interval = f"[{percent(headline.low)}, {percent(headline.high)}]"
-    return Entry(percent(headline.value), interval, _marks(record), record)
+        low, high = (shown(headline.metric, end) for end in (headline.low, headline.high))
+        interval = f"[{low}, {high}]"
+    return Entry(shown(headline.metric, headline.value), interval, _marks(record), record)
 
 
 def _marks(record: Record) -> tuple[str, ...]:

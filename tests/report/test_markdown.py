@@ -119,3 +119,16 @@ def test_write_report(tmp_path: Path) -> None:
     first = path.read_bytes()
     assert write_report(tmp_path).read_bytes() == first
     assert write_report(tmp_path, tmp_path / "elsewhere").read_bytes() == first
+
+
+def test_tasks_of_lm_eval_have_a_board_and_perplexities_are_no_percent() -> None:
+    own, choice = made_record(), made_record(task="lm-eval:sst2")
+    rolling = made_record(task="lm-eval:wikitext", value=31.25)
+    assert rolling.headline is not None
+    rolling.headline.metric = "word_perplexity"
+    official, lm_eval = table.build([own, choice, rolling])
+    assert official.columns == ["glue/sst2"]
+    assert lm_eval.columns == ["lm-eval:sst2", "lm-eval:wikitext"]
+    ((_, _, entries),) = lm_eval.rows
+    assert entries["lm-eval:sst2"].text == "60.0"
+    assert entries["lm-eval:wikitext"].text == "31.250"
