@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 
 from benchsuite.cells import Cell, RegimeCall, parse_regime, plan
-from benchsuite.errors import DataUnavailable, InputError, NotApplicable
+from benchsuite.errors import CellFailed, DataUnavailable, InputError, NotApplicable
 from benchsuite.records import Record
 from benchsuite.tasks.registry import Registry
 from benchsuite.tasks.task import Task, load_task
@@ -206,22 +206,29 @@ def _check_prompts(prompts: Sequence[str], tasks: dict[str, Task]) -> None:
 def _check_data(cell: Cell, task: Task, needed: bool) -> None:
     """Read what a cell will look at, so that broken data stops a run before it starts.
 
+    Each prompt is rendered once, on the first example: one that no example can take ends here.
     Data that is not to be had is an error only where it is needed: a suite goes on without.
     """
     from benchsuite.models.registry import resolve_model
+    from benchsuite.regimes.zeroshot_methods import build_requests
+    from benchsuite.tasks.prompts import select_prompts, values_of
 
     regime = task.regime(cell.regime.name)
     if regime.reason_not_applicable(task, resolve_model(cell.model).family) is not None:
         return
     try:
         for split in cell.splits or task.spec.dataset.eval_splits:
-            task.evaluation(split, cell.limit)
+            for example in task.evaluation(split, cell.limit).examples[:1]:
+                for prompt in select_prompts(task.spec, cell.prompts):
+                    build_requests(prompt, values_of(task.spec, example))
         regime.train_data(task, cell)
     except NotApplicable:
         return  # stored as such when the cell is run
     except DataUnavailable as error:
         if needed:
             raise InputError(str(error)) from None
+    except CellFailed as error:
+        raise InputError(f"task {task.id}: {error}") from None
 
 
 def _check_cuda() -> None:

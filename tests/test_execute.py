@@ -215,6 +215,17 @@ def test_interrupted_runs_keep_what_is_finished(
     assert [record.cell["model"] for record in found] == [model]
 
 
+@pytest.mark.parametrize("template", ["{{ text.__class__ }}", "{{ text[99] }}", "{{ 1 / 0 }}"])
+def test_a_template_that_no_example_can_take_stops_a_run(
+    run: Callable, tasks_dir: Path, tmp_path: Path, template: str
+) -> None:
+    path = tasks_dir / "made.yaml"
+    path.write_text(path.read_text().replace('"{{ text }}"', f'"{template}"'))
+    with pytest.raises(InputError, match="task made: prompt 'plain' cannot be rendered"):
+        run()
+    assert not (tmp_path / "store").exists()
+
+
 def test_missing_data_stops_an_explicit_task_before_anything_runs(
     run: Callable, tasks_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
