@@ -1,0 +1,51 @@
+"""How much goes through a network at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from benchsuite.errors import CellFailed
+
+
+class Budget:
+    """Tokens of a batch, padding counted; lowered for good when the device runs out of memory.
+
+    tokens: what the user allows. cpu_tokens_a_thread: on a processor a batch is kept to so many,
+    however large `tokens` is.
+    """
+
+    def __init__(self, tokens: int, device: str, cpu_tokens_a_thread: int) -> None:
+        self.tokens = tokens
+        self.device = device
+        if device == "cpu":
+            self.tokens = min(tokens, cpu_tokens_a_thread * torch.get_num_threads())
+
+    def run(
+        self, lengths: Sequence[int], work: Callable[[list[int]], None], padding: bool = True
+    ) -> None:
+        """Call `work` with batches of indices into `lengths`, longest first.
+
+        The first batch is as large as any, so that too large a budget shows at once. A row longer
+        than the budget goes alone. padding: False for batches of one length each. Raises
+        CellFailed where one row does not fit the memory.
+        """
+        order = sorted(range(len(lengths)), key=lambda number: -lengths[number])
+        at = 0
+        while at < len(order):
+            longest = lengths[order[at]]
+            batch = order[at : at + max(1, self.tokens // longest)]
+            if not padding:
+                batch = [number for number in batch if lengths[number] == longest]
+            try:
+                work(batch)
+            except torch.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise CellFailed(
+                        f"one text does not fit the memory of {self.device}; "
+                        "lower --max-length or use --dtype bfloat16"
+                    ) from None
+                self.tokens = len(batch) * longest // 2
+            else:
+                at += len(batch)
