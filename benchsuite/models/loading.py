@@ -123,7 +123,12 @@ def _check(report: dict[str, Any], name: str) -> None:
 
 def window(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
     """The longest input in tokens: the smaller of what configuration and tokenizer state."""
-    stated = [getattr(network.config, "max_position_embeddings", None), tokenizer.model_max_length]
+    positions = getattr(network.config, "max_position_embeddings", None)
+    table = getattr(getattr(network.base_model, "embeddings", None), "position_embeddings", None)
+    reserved = getattr(table, "padding_idx", None)
+    if positions is not None and reserved is not None:
+        positions -= reserved + 1  # RoBERTa's positions begin after that of padding
+    stated = [positions, tokenizer.model_max_length]
     known = [int(number) for number in stated if number is not None and number < NO_LIMIT]
     return min(known) if known else DEFAULT_WINDOW
 
