@@ -14,7 +14,10 @@ from benchsuite.regimes.base import Options, Regime, read_options
 GROUP = "benchsuite.regimes"
 
 # Name -> module:class, imported when asked for.
-BUILT_IN = {"zeroshot": "benchsuite.regimes.zeroshot:ZeroShot"}
+BUILT_IN = {
+    "zeroshot": "benchsuite.regimes.zeroshot:ZeroShot",
+    "embed": "benchsuite.regimes.embed:Embed",
+}
 
 
 def get_regime(name: str) -> Regime:
