@@ -7,10 +7,37 @@ from pathlib import Path
 import torch
 
 from benchsuite.files import write_atomically
+from benchsuite.paths import baselines_root
 from benchsuite.pretrain.shards import read_meta
 
 LOG_LINES = 1000
 TABLE_ROWS = 12
+
+
+_NAMES = {"gpt2": "GPT-2", "bert": "BERT", "t5": "T5"}
+# what the three architectures bring with them, whatever the recipe says
+_NORMS = {
+    "gpt2": "LayerNorm before each sublayer, and a last one",
+    "bert": "LayerNorm after each sublayer, and on the embeddings",
+    "t5": "RMSNorm before each sublayer, and a last one a stack",
+}
+_POSITIONS = {
+    "gpt2": "learned table",
+    "bert": "learned table",
+    "t5": "relative biases, 32 buckets a head, shared by a stack's layers",
+}
+
+
+_USE = {
+    "decoder": "No token is added by itself; `<|endoftext|>` is both begin and end, and the "
+    "context for scoring text from its first token.",
+    "encoder": "The tokenizer adds `[CLS]` and `[SEP]`, and gives a second text the other segment "
+    "id. The second segment always went on where the first ends: it says nothing of whether two "
+    "texts belong together.",
+    "encoder-decoder": "The tokenizer ends a text with `<|endoftext|>`; the decoder starts with "
+    "`[PAD]`, and asks for the spans that `<extra_id_0>`, `<extra_id_1>`, ... stand for. Nothing "
+    "else was asked of it: untuned, it answers no questions.",
+}
 
 
 def write_card(folder: Path, log: Path, shards: Path) -> None:
@@ -27,6 +54,7 @@ def write_card(folder: Path, log: Path, shards: Path) -> None:
         [
             _front_matter(meta),
             _summary(meta, entries),
+            *_comparison(meta),
             _data(meta, read_meta(shards)),
             _curve(entries),
             _limits(meta),
@@ -47,24 +75,15 @@ def thin_out(entries: list[dict], lines: int = LOG_LINES) -> list[dict]:
     ]
 
 
-def training_flops(meta: dict) -> float:
-    """6 N T floating-point operations (Kaplan et al. 2020).
-
-    N counts the weights that are multiplied with, so the output layer (tied to the token table)
-    but no table look-ups; T is tokens. Attention's own products are left out.
-    """
-    architecture = meta["recipe"]["architecture"]
-    positions = architecture["positions"] * architecture["hidden_size"]
-    return 6 * (meta["parameters"]["total"] - positions) * meta["tokens"]
-
-
 def _front_matter(meta: dict) -> str:
+    tag = "fill-mask" if meta["family"] == "encoder" else "text-generation"
     return (
-        "---\nlanguage: en\nlibrary_name: transformers\npipeline_tag: text-generation\n"
+        f"---\nlanguage: en\nlibrary_name: transformers\npipeline_tag: {tag}\n"
         "license: other\n---\n\n"
         f"# {meta['recipe']['name']}\n\n"
-        "A small GPT-2 language model, trained from scratch as a baseline for benchsuite. It is "
-        "for measuring and testing, not for writing text that anyone should rely on."
+        f"A small {_NAMES[meta['recipe']['architecture']['type']]} language model, trained from "
+        "scratch as a baseline for benchsuite. It is for measuring and testing, not for writing "
+        "text that anyone should rely on."
     )
 
 
@@ -78,13 +97,13 @@ def _summary(meta: dict, entries: list[dict]) -> str:
         f"{phase['length']} ({phase['share']:.0%})" for phase in recipe["lengths"]
     )
     rows = {
-        "architecture": f"GPT-2: {architecture['layers']} layers, width "
-        f"{architecture['hidden_size']}, {architecture['heads']} heads, "
-        f"{architecture['positions']} positions, tied embeddings",
+        "architecture": _architecture(architecture),
         "parameters": f"{counts['total']:,} ({counts['embedding']:,} in embedding tables, "
         f"{counts['non_embedding']:,} others), stored in float16",
-        "objective": "next token, packed sequences",
-        "tokens T": f"{meta['tokens']:,} in {meta['steps']:,} steps of {recipe['batch_tokens']:,}",
+        "objective": meta["objective_description"],
+        "loss positions": f"{meta['loss_positions_per_token']:.3f} a raw token",
+        "tokens T": f"{meta['tokens']:,} raw tokens of text in {meta['steps']:,} steps of "
+        f"{recipe['batch_tokens']:,} positions",
         "sequence lengths": f"{lengths} of the budget",
         "optimizer": f"{optimizer['name']}, peak rate {optimizer['lr']}"
         + (f" (AdamW {optimizer['adamw_lr']})" if optimizer["adamw_lr"] else "")
@@ -92,19 +111,35 @@ def _summary(meta: dict, entries: list[dict]) -> str:
         "schedule": f"linear warm-up over {recipe['schedule']['warmup']:.0%} of the budget, "
         f"cosine down to {recipe['schedule']['floor']:.0%} of the peak",
         "budget": ", ".join(f"{v:g} {k}" for k, v in recipe["budget"].items() if v is not None),
-        "FLOPs (6NT)": f"{training_flops(meta):.2e}",
+        "FLOPs": f"{meta['flops_per_token'] * meta['tokens']:.2e}: "
+        f"{meta['flops_per_token'] / 1e6:.1f} million a raw token, 6 N a position it passes "
+        "through, N the weights applied there (tied output layer included where a loss is "
+        "computed; no table look-ups, no attention products)",
         "hardware": meta["hardware"],
         "time": f"{meta['hours']:.2f} h, {meta['tokens'] / seconds:,.0f} tokens/s",
         "precision": f"{recipe['precision']} autocast"
         if recipe["precision"] == "bfloat16"
         else "float32",
         "validation loss": ", ".join(
-            f"{loss:.3f} nats a token at length {phase['length']}"
+            f"{loss:.3f} nats a target at length {phase['length']}"
             for phase, loss in zip(recipe["lengths"], last, strict=False)
         ),
     }
     lines = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     return f"## Training\n\n| | |\n|---|---|\n{lines}"
+
+
+def _architecture(architecture: dict) -> str:
+    kind = architecture["type"]
+    depth = f"{architecture['layers']} layers"
+    if kind == "t5":
+        depth = f"{architecture['layers']} + {architecture['layers']} layers"
+    width = architecture["feed_forward"] or 4 * architecture["hidden_size"]
+    return (
+        f"{_NAMES[kind]}: {depth}, width {architecture['hidden_size']}, inner width {width}, "
+        f"{architecture['heads']} heads, rows of at most {architecture['positions']}, tied "
+        f"embeddings; {_NORMS[kind]}; positions: {_POSITIONS[kind]}"
+    )
 
 
 def _data(meta: dict, corpus: dict) -> str:
@@ -157,6 +192,63 @@ def _share(counts: dict, what: str) -> str:
     return f"{removed:.3%}"
 
 
+def _comparison(meta: dict) -> list[str]:
+    """What is equal and what is not between this model and the bundled ones, as one section."""
+    name = meta["recipe"]["name"]
+    models = {name: meta}
+    for other in sorted((baselines_root() / "models").glob("*/benchsuite.json")):
+        found = json.loads(other.read_text())
+        if other.parent.name != name and "flops_per_token" in found:
+            models[other.parent.name] = found
+    if len(models) == 1:
+        return []
+    names = sorted(models)
+    lines = [
+        "## What is equal and what is not",
+        "",
+        f"| | {' | '.join(names)} | |",
+        "|---" * (len(names) + 2) + "|",
+    ]
+    for title, show in _COMPARED.items():
+        values = [show(models[each]) for each in names]
+        verdict = "equal" if len(set(values)) == 1 else "differs"
+        lines.append(f"| {title} | {' | '.join(values)} | {verdict} |")
+    return ["\n".join(lines)]
+
+
+def _text(meta: dict) -> str:
+    corpus = meta["recipe"]["corpus"]
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in (corpus["mix"] or {}).items())
+    return f"{shares or 'all sources'}; decontaminated: {'yes' if meta['decontaminated'] else 'no'}"
+
+
+def _rates(meta: dict) -> str:
+    optimizer = meta["recipe"]["optimizer"]
+    return f"{optimizer['name']} {optimizer['lr']:g}, AdamW {optimizer['adamw_lr'] or 0:g}"
+
+
+_COMPARED = {
+    "text": _text,
+    "tokenizer": lambda meta: "byte-level BPE, {vocab_size:,}".format(
+        **meta["recipe"]["tokenizer"]
+    ),
+    "raw tokens read (T)": lambda meta: f"{meta['tokens']:,}",
+    "longest row": lambda meta: f"{meta['recipe']['architecture']['positions']:,}",
+    "row lengths": lambda meta: ", ".join(
+        f"{phase['length']}: {phase['share']:.0%}" for phase in meta["recipe"]["lengths"]
+    ),
+    "positions a step": lambda meta: f"{meta['recipe']['batch_tokens']:,}",
+    "optimizer, peak rates": _rates,
+    "parameters outside tables": lambda meta: f"{meta['parameters']['non_embedding']:,}",
+    "parameters in all": lambda meta: f"{meta['parameters']['total']:,}",
+    "objective": lambda meta: meta["objective"],
+    "loss positions a raw token": lambda meta: f"{meta['loss_positions_per_token']:.3f}",
+    "training FLOPs a raw token": lambda meta: f"{meta['flops_per_token'] / 1e6:.1f} M",
+    "normalization": lambda meta: _NORMS[meta["recipe"]["architecture"]["type"]],
+    "positions": lambda meta: _POSITIONS[meta["recipe"]["architecture"]["type"]],
+}
+
+
 def _curve(entries: list[dict]) -> str:
     """Losses at steps evenly spaced on a logarithmic axis; training loss averaged around them."""
     steps = [entry for entry in entries if "loss" in entry]
@@ -180,10 +272,9 @@ def _curve(entries: list[dict]) -> str:
 def _limits(meta: dict) -> str:
     return (
         "## Limits\n\n"
-        f"{meta['tokens'] / 1e6:.1f} million tokens are little: the text it writes is locally "
-        "grammatical at best, it knows next to nothing, and it repeats the views of its sources, "
-        "old novels among them. English only. No token is added by itself; `<|endoftext|>` is "
-        "both begin and end, and the context for scoring text from its first token."
+        f"{meta['tokens'] / 1e6:.1f} million tokens are little: what it writes or fills in is "
+        "locally grammatical at best, it knows next to nothing, and it repeats the views of its "
+        f"sources, old novels among them. English only. {_USE[meta['family']]}"
     )
 
 

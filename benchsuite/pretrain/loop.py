@@ -17,7 +17,14 @@ from benchsuite.errors import BenchsuiteError, InputError
 from benchsuite.files import write_atomically
 from benchsuite.pretrain.card import describe_hardware, write_card
 from benchsuite.pretrain.data import Rows
-from benchsuite.pretrain.model import build_model, causal_loss, parameter_counts, save_folder
+from benchsuite.pretrain.model import (
+    FAMILIES,
+    build_model,
+    parameter_counts,
+    save_folder,
+    weights_by_part,
+)
+from benchsuite.pretrain.objectives.base import Vocabulary
 from benchsuite.pretrain.optim import make_optimizers, rate_factor, set_rates
 from benchsuite.pretrain.recipe import Budget, Recipe, load_recipe
 from benchsuite.pretrain.shards import META, read_meta, read_shards
@@ -25,6 +32,7 @@ from benchsuite.pretrain.tokenizer import (
     check_encoding,
     check_vocab_size,
     encode_corpus,
+    load_tokenizer,
     train_tokenizer,
 )
 
@@ -143,17 +151,19 @@ class Trainer:
         self.meta = read_meta(shards)
         self.train = Rows(read_shards(shards, "train"), recipe.seed)
         self.validation = Rows(read_shards(shards, "validation"), recipe.seed, "validation")
+        self.objective = recipe.make_objective()
+        self.vocabulary = Vocabulary.of(load_tokenizer(shards / "tokenizer"))
         for phase in recipe.lengths:
-            self.train.require(phase.length)
-            self.validation.require(phase.length)
+            self.train.require(self.objective.window(phase.length))
+            self.validation.require(self.objective.window(phase.length))
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(recipe.seed)
-        self.model = build_model(
-            recipe.architecture, self.meta["vocab_size"], self.meta["end_of_text"]
-        ).to(self.device)
+        self.model = build_model(recipe.architecture, self.vocabulary).to(self.device)
         self.optimizers = make_optimizers(self.model, recipe.optimizer)
         self.state = State()
-        self.loss = torch.compile(causal_loss, dynamic=False) if recipe.compile else causal_loss
+        self.loss = self.objective.loss
+        if recipe.compile:
+            self.loss = torch.compile(self.objective.loss, dynamic=False)
         self.checkpoint = out / "checkpoint.pt"
         self.log = out / "log.jsonl"
 
@@ -200,7 +210,7 @@ class Trainer:
         total = 0.0
         for _ in range(recipe.accumulation):
             first = state.rows.get(length, 0)
-            batch = self.train.batch(length, first, rows).to(self.device)
+            batch = self._batch(self.train, length, first, rows)
             state.rows[length] = first + rows
             with self._autocast():
                 loss = self.loss(self.model, batch) / recipe.accumulation
@@ -217,7 +227,8 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
         seconds = time.monotonic() - start
         state.step += 1
-        state.tokens += recipe.batch_tokens
+        tokens = rows * recipe.accumulation * self.objective.window(length)
+        state.tokens += tokens
         state.seconds += seconds
         return {
             "step": state.step,
@@ -225,25 +236,38 @@ class Trainer:
             "loss": total,
             "lr": recipe.optimizer.lr * factor,
             "length": length,
-            "tokens_per_second": recipe.batch_tokens / seconds,
+            "tokens_per_second": tokens / seconds,
             "seconds": state.seconds,
         }
 
     @torch.no_grad()
     def evaluate(self, length: int | None = None) -> float:
-        """Mean loss in nats a token on the held-out slice, at the first phase's length."""
+        """Mean loss in nats a target on the held-out slice, at the first phase's length.
+
+        Rows are masked alike each time, for the mask depends on the row's number.
+        """
         start = time.monotonic()
         length = length or self.recipe.lengths[0].length
-        rows = min(self.recipe.validation_tokens // length, self.validation.count(length)) or 1
+        available = self.validation.count(self.objective.window(length))
+        rows = min(self.recipe.validation_tokens // length, available) or 1
         self.model.eval()
         size = max(1, 4096 // length)
         losses = []
         for first in range(0, rows, size):
-            batch = self.validation.batch(length, first, min(size, rows - first))
+            count = min(size, rows - first)
+            batch = self._batch(self.validation, length, first, count)
             with self._autocast():
-                losses.append(causal_loss(self.model, batch.to(self.device)).item() * len(batch))
+                losses.append(self.objective.loss(self.model, batch).item() * count)
         self.state.seconds += time.monotonic() - start
         return sum(losses) / rows
+
+    def _batch(self, source: Rows, length: int, first: int, rows: int) -> dict[str, torch.Tensor]:
+        """Model inputs of `rows` rows; a row's number seeds what is random about it."""
+        windows = source.batch(self.objective.window(length), first, rows)
+        stream = int(source is self.validation)
+        keys = [(self.recipe.seed, stream, length, number) for number in range(first, first + rows)]
+        batch = self.objective.collate(windows, self.vocabulary, keys)
+        return {name: tensor.to(self.device) for name, tensor in batch.items()}
 
     def save(self, folder: Path) -> None:
         """Write the model as it is to a Hugging Face folder."""
@@ -252,7 +276,10 @@ class Trainer:
     def metadata(self) -> dict:
         """What records and the model card need to know of this run."""
         return {
-            "family": "decoder",
+            "family": FAMILIES[self.recipe.architecture.type],
+            "objective": self.recipe.objective,
+            "objective_description": self.objective.describe(),
+            **self._per_token(),
             "tokens": self.state.tokens,
             "steps": self.state.step,
             "seen_in_pretraining": self.recipe.corpus.seen_in_pretraining,
@@ -261,6 +288,24 @@ class Trainer:
             "hours": self.state.seconds / 3600,
             "hardware": describe_hardware(),
             "recipe": self.recipe.model_dump(),
+        }
+
+    def _per_token(self) -> dict[str, float]:
+        """Loss positions and training FLOPs a raw token, averaged over the rows read.
+
+        FLOPs are 6 N a position (Kaplan et al. 2020), N being the weights applied there;
+        attention's own products are left out.
+        """
+        weights = weights_by_part(self.model)
+        tokens = targets = flops = 0
+        for length, rows in self.state.rows.items():
+            positions = self.objective.positions(length)
+            tokens += rows * self.objective.window(length)
+            targets += rows * self.objective.targets(length)
+            flops += rows * sum(6 * weights[part] * count for part, count in positions.items())
+        return {
+            "loss_positions_per_token": targets / max(tokens, 1),
+            "flops_per_token": flops / max(tokens, 1),
         }
 
     def _autocast(self) -> contextlib.AbstractContextManager:
@@ -296,7 +341,7 @@ class Trainer:
                 f"{self.checkpoint} is damaged; delete it to start the run again, "
                 f"or give another --out"
             ) from error
-        if content["recipe"] != self._settings():
+        if _filled(content["recipe"]) != self._settings():
             raise InputError(f"{self.out} holds a run of another recipe; give another --out")
         self.state = State(**content["state"])
         try:
@@ -347,6 +392,12 @@ class Trainer:
         if "validation_loss" in entry:
             text += f"  validation {entry['validation_loss']:.3f}"
         return text
+
+
+def _filled(settings: dict) -> dict:
+    """A checkpoint's recipe with defaults for keys that are newer than the checkpoint."""
+    recipe = Recipe.model_validate({**settings, "budget": {"tokens": 1}})
+    return json.loads(recipe.model_dump_json(exclude={"budget"}))
 
 
 def _is_snapshot(step: int) -> bool:

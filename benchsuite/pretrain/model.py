@@ -8,39 +8,146 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedModel,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 from transformers.utils import logging
 
+from benchsuite.pretrain.objectives.base import Vocabulary
 from benchsuite.pretrain.recipe import Architecture
-from benchsuite.pretrain.tokenizer import load_tokenizer
+from benchsuite.pretrain.tokenizer import load_tokenizer, set_template
+
+FAMILIES = {"gpt2": "decoder", "bert": "encoder", "t5": "encoder-decoder"}
+# standard deviation of fresh weights in GPT-2 and BERT; T5 gets it too
+INITIAL_STD = 0.02
 
 
-def build_model(architecture: Architecture, vocab_size: int, end_of_text: int) -> GPT2LMHeadModel:
+def build_model(architecture: Architecture, vocabulary: Vocabulary) -> PreTrainedModel:
     """A freshly initialized model; the caller sets the seed."""
+    return _BUILDERS[architecture.type](architecture, vocabulary)
+
+
+def _gpt2(architecture: Architecture, vocabulary: Vocabulary) -> PreTrainedModel:
     return GPT2LMHeadModel(
         GPT2Config(
-            vocab_size=vocab_size,
+            vocab_size=vocabulary.size,
             n_positions=architecture.positions,
             n_embd=architecture.hidden_size,
+            n_inner=architecture.feed_forward,
             n_layer=architecture.layers,
             n_head=architecture.heads,
             resid_pdrop=architecture.dropout,
             embd_pdrop=architecture.dropout,
             attn_pdrop=architecture.dropout,
-            bos_token_id=end_of_text,
-            eos_token_id=end_of_text,
+            bos_token_id=vocabulary.end,
+            eos_token_id=vocabulary.end,
         )
     )
 
 
-def parameter_counts(model: GPT2LMHeadModel) -> dict[str, int]:
+def _bert(architecture: Architecture, vocabulary: Vocabulary) -> PreTrainedModel:
+    return BertForMaskedLM(
+        BertConfig(
+            vocab_size=vocabulary.size,
+            max_position_embeddings=architecture.positions,
+            hidden_size=architecture.hidden_size,
+            intermediate_size=_feed_forward(architecture),
+            num_hidden_layers=architecture.layers,
+            num_attention_heads=architecture.heads,
+            hidden_dropout_prob=architecture.dropout,
+            attention_probs_dropout_prob=architecture.dropout,
+            initializer_range=INITIAL_STD,
+            pad_token_id=vocabulary.pad,
+            bos_token_id=vocabulary.end,
+            eos_token_id=vocabulary.end,
+        )
+    )
+
+
+def _t5(architecture: Architecture, vocabulary: Vocabulary) -> PreTrainedModel:
+    """T5 with GPT-2's initialization.
+
+    T5 draws its tied table with deviation 1 and divides the output by the width's square root,
+    which suits Adafactor's relative rates; AdamW's steps of one size for all three families need
+    a table as small as the others'. The decoder's last norm starts at that square root, so that
+    the division is undone and fresh logits are as small as GPT-2's. Both are weights: the folder
+    computes the same in any version of transformers.
+    """
+    model = T5ForConditionalGeneration(
+        T5Config(
+            vocab_size=vocabulary.size,
+            d_model=architecture.hidden_size,
+            d_kv=architecture.hidden_size // architecture.heads,
+            d_ff=_feed_forward(architecture),
+            num_layers=architecture.layers,
+            num_decoder_layers=architecture.layers,
+            num_heads=architecture.heads,
+            dropout_rate=architecture.dropout,
+            feed_forward_proj="relu",
+            pad_token_id=vocabulary.pad,
+            eos_token_id=vocabulary.end,
+            decoder_start_token_id=vocabulary.pad,
+        )
+    )
+    for parameter in model.parameters():
+        if parameter.ndim == 2:
+            torch.nn.init.normal_(parameter, std=INITIAL_STD)
+    torch.nn.init.constant_(model.decoder.final_layer_norm.weight, architecture.hidden_size**0.5)
+    return model
+
+
+_BUILDERS = {"gpt2": _gpt2, "bert": _bert, "t5": _t5}
+
+
+def _feed_forward(architecture: Architecture) -> int:
+    return architecture.feed_forward or 4 * architecture.hidden_size
+
+
+def parameter_counts(model: PreTrainedModel) -> dict[str, int]:
     """Parameters in all, of the embedding tables (tied: counted once), and the others."""
     total = sum(parameter.numel() for parameter in model.parameters())
-    tables = model.transformer.wte.weight.numel() + model.transformer.wpe.weight.numel()
-    return {"total": total, "embedding": tables, "non_embedding": total - tables}
+    tables = {
+        id(module.weight): module.weight.numel()
+        for module in model.modules()
+        if isinstance(module, torch.nn.Embedding)
+    }
+    embedding = sum(tables.values())
+    return {"total": total, "embedding": embedding, "non_embedding": total - embedding}
 
 
-def save_folder(model: GPT2LMHeadModel, tokenizer: Path, folder: Path, meta: dict) -> None:
+def weights_by_part(model: PreTrainedModel) -> dict[str, int]:
+    """Weights that are applied to each position, by the positions they are applied to.
+
+    Keys are those of an objective's `positions`: `head` is the output layer (tied to the token
+    table), `body` the rest of a single stack; of T5, `encoder` has the keys and values of the
+    decoder's attention to it too. Embedding tables are looked up, not multiplied with.
+    """
+    tables = {
+        id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)
+    }
+    parts = {"head": model.get_output_embeddings().weight.numel()}
+    for name, parameter in model.named_parameters():
+        if id(parameter) in tables:
+            continue
+        if name.startswith("cls."):
+            part = "head"
+        elif name.endswith(("EncDecAttention.k.weight", "EncDecAttention.v.weight")):
+            part = "encoder"
+        elif name.startswith(("encoder.", "decoder.")):
+            part = name.partition(".")[0]
+        else:
+            part = "body"
+        parts[part] = parts.get(part, 0) + parameter.numel()
+    return parts
+
+
+def save_folder(model: PreTrainedModel, tokenizer: Path, folder: Path, meta: dict) -> None:
     """Write weights in float16, configuration, tokenizer and `benchsuite.json` to `folder`.
 
     The configuration says float32, so that loading computes in float32 unless told otherwise:
@@ -57,7 +164,8 @@ def save_folder(model: GPT2LMHeadModel, tokenizer: Path, folder: Path, meta: dic
     config["dtype"] = "float32"
     (temporary / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     faced = load_tokenizer(tokenizer)
-    faced.model_max_length = model.config.n_positions
+    set_template(faced, meta["family"])
+    faced.model_max_length = meta["recipe"]["architecture"]["positions"]
     faced.save_pretrained(temporary)
     (temporary / "benchsuite.json").write_text(json.dumps(meta, indent=2) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
@@ -74,9 +182,3 @@ def _no_progress_bar() -> Iterator[None]:
     finally:
         if enabled:
             logging.enable_progress_bar()
-
-
-def causal_loss(model: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy in nats a token of (rows, length + 1) ids, computed in float32."""
-    logits = model(input_ids=batch[:, :-1], use_cache=False).logits
-    return torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), batch[:, 1:].flatten())

@@ -2,12 +2,14 @@
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from benchsuite.errors import InputError
+from benchsuite.pretrain.objectives import objective_class
+from benchsuite.pretrain.objectives.base import BaseObjective
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -19,13 +21,18 @@ class _Strict(BaseModel):
 
 
 class Architecture(_Strict):
-    """A GPT-2 configuration; embeddings are tied."""
+    """A transformers configuration in a few words; embeddings are tied.
 
-    type: Literal["gpt2"]
+    layers: of each stack; `t5` has two. positions: the longest row; `t5` has no position table.
+    feed_forward: width of the inner layer; 4 x hidden_size when None.
+    """
+
+    type: Literal["gpt2", "bert", "t5"]
     hidden_size: Count
     layers: Count
     heads: Count
     positions: Count
+    feed_forward: Count | None = None
     dropout: Share = 0.0
 
     @model_validator(mode="after")
@@ -99,7 +106,8 @@ class Recipe(_Strict):
     """A whole pretraining run."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-    objective: Literal["causal_lm"]
+    objective: str
+    objective_settings: dict[str, Any] = {}
     architecture: Architecture
     tokenizer: TokenizerSettings = TokenizerSettings()
     corpus: CorpusSettings = CorpusSettings()
@@ -115,6 +123,34 @@ class Recipe(_Strict):
     seed: Annotated[int, Field(ge=0)] = 0
     checkpoint_minutes: Positive = 5
     validation_tokens: Count = 32768
+
+    @field_validator("objective")
+    @classmethod
+    def _objective_is_known(cls, name: str) -> str:
+        try:
+            objective_class(name)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        return name
+
+    @model_validator(mode="after")
+    def _objective_fits(self) -> "Recipe":
+        try:
+            objective = self.make_objective()
+        except ValidationError as error:
+            known = list(objective_class(self.objective).model_fields)
+            where, what = _first_error(error, known)
+            raise ValueError(f"objective_settings.{where}: {what}") from None
+        if self.architecture.type not in objective.architectures:
+            raise ValueError(
+                f"{self.objective} trains {', '.join(objective.architectures)}, "
+                f"not {self.architecture.type}"
+            )
+        return self
+
+    def make_objective(self) -> BaseObjective:
+        """The objective with its settings."""
+        return objective_class(self.objective)(**self.objective_settings)
 
     @model_validator(mode="after")
     def _fits(self) -> "Recipe":
@@ -149,14 +185,19 @@ def load_recipe(path: Path) -> Recipe:
 
 
 def _first_line(error: ValidationError) -> str:
+    keys = [str(part) for part in error.errors()[0]["loc"]]
+    where, what = _first_error(error, _known_keys(keys[:-1]))
+    return f"{where or 'recipe'}: {what}"
+
+
+def _first_error(error: ValidationError, known: list[str]) -> tuple[str, str]:
+    """(dotted key, what is wrong with it); for an unknown key, the nearest of the known ones."""
     first = error.errors()[0]
     keys = [str(part) for part in first["loc"]]
-    where = ".".join(keys) or "recipe"
     if first["type"] != "extra_forbidden":
-        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
-    near = difflib.get_close_matches(keys[-1], _known_keys(keys[:-1]), n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{where}: unknown key{hint}"
+        return ".".join(keys), first["msg"].removeprefix("Value error, ")
+    near = difflib.get_close_matches(keys[-1], known, n=1)
+    return ".".join(keys), "unknown key" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _known_keys(path: list[str]) -> list[str]:
@@ -165,7 +206,7 @@ def _known_keys(path: list[str]) -> list[str]:
     for key in path:
         if key.isdigit():
             continue
-        section = _SECTIONS[key]
+        section = _SECTIONS.get(key, _Strict)
     return list(section.model_fields)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from benchsuite.errors import InputError
@@ -94,6 +94,32 @@ def wrap(tokenizer: Tokenizer, model_max_length: int = MODEL_MAX_LENGTH) -> PreT
         model_max_length=model_max_length,
         clean_up_tokenization_spaces=False,
     )
+
+
+def set_template(tokenizer: PreTrainedTokenizerFast, family: str) -> None:
+    """Make a tokenizer add what its family's rows have in pretraining; a decoder's adds nothing.
+
+    encoder: [CLS] text [SEP], or [CLS] first [SEP] second [SEP] with segment ids; encoder-decoder:
+    text and the end-of-text token.
+    """
+    names = ["input_ids", "attention_mask"]
+    if family == "encoder":
+        names.insert(1, "token_type_ids")
+        single, pair = "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1"
+        added = ["[CLS]", "[SEP]"]
+    elif family == "encoder-decoder":
+        single, pair = f"$A {END_OF_TEXT}", f"$A {END_OF_TEXT} $B {END_OF_TEXT}"
+        added = [END_OF_TEXT]
+    else:
+        return
+    backend = tokenizer.backend_tokenizer
+    backend.post_processor = processors.TemplateProcessing(
+        single=single,
+        pair=pair,
+        special_tokens=[(name, backend.token_to_id(name)) for name in added],
+    )
+    # only what the tokenizer was made with is saved
+    tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = names
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:

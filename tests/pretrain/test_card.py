@@ -3,9 +3,18 @@
 import json
 from pathlib import Path
 
-from benchsuite.pretrain.card import thin_out, training_flops, write_card
+import pytest
+
+from benchsuite.pretrain import card as card_module
+from benchsuite.pretrain.card import thin_out, write_card
 
 META = {
+    "family": "decoder",
+    "objective": "causal_lm",
+    "objective_description": "causal LM: the next token, packed sequences",
+    "loss_positions_per_token": 1.0,
+    "flops_per_token": 41.4e6,
+    "decontaminated": True,
     "tokens": 10_000_000,
     "steps": 2500,
     "seen_in_pretraining": ["race"],
@@ -14,7 +23,15 @@ META = {
     "hardware": "A processor, 2 threads, torch 2",
     "recipe": {
         "name": "toy",
-        "architecture": {"layers": 6, "hidden_size": 100, "heads": 4, "positions": 1000},
+        "architecture": {
+            "type": "gpt2",
+            "layers": 6,
+            "hidden_size": 100,
+            "heads": 4,
+            "positions": 1000,
+            "feed_forward": None,
+        },
+        "tokenizer": {"vocab_size": 8192},
         "batch_tokens": 4000,
         "lengths": [{"length": 256, "share": 0.9}, {"length": 1000, "share": 0.1}],
         "optimizer": {"name": "muon", "lr": 0.02, "adamw_lr": 0.003, "weight_decay": 0.1},
@@ -22,7 +39,10 @@ META = {
         "clip": 1.0,
         "budget": {"tokens": None, "minutes": 75.0},
         "precision": "bfloat16",
-        "corpus": {"licences": ["CC BY 2.5", "research only"]},
+        "corpus": {
+            "licences": ["CC BY 2.5", "research only"],
+            "mix": {"news": 0.75, "books": 0.25},
+        },
     },
 }
 SHARDS = {
@@ -42,10 +62,6 @@ SHARDS = {
 }
 
 
-def test_flops_count_the_weights_that_multiply() -> None:
-    assert training_flops(META) == 6 * (7_000_000 - 100 * 1000) * 10_000_000
-
-
 def test_thinning_keeps_validation_losses_and_order() -> None:
     entries = [{"step": i, "loss": 1.0} for i in range(1, 101)]
     entries[36]["validation_loss"] = 2.0
@@ -55,23 +71,31 @@ def test_thinning_keeps_validation_losses_and_order() -> None:
     assert thin_out([]) == []
 
 
-def test_card_states_its_figures(tmp_path: Path) -> None:
-    (tmp_path / "benchsuite.json").write_text(json.dumps(META))
-    (tmp_path / "shards.json").write_text(json.dumps(SHARDS))
-    log = tmp_path / "log.jsonl"
+def write(folder: Path, meta: dict) -> str:
+    """The card of a run with this metadata, 2,500 steps long."""
+    folder.mkdir(exist_ok=True)
+    (folder / "benchsuite.json").write_text(json.dumps(meta))
+    (folder / "shards.json").write_text(json.dumps(SHARDS))
+    log = folder / "log.jsonl"
     entries: list[dict] = [
         {"step": i, "tokens": 4000 * i, "loss": 9.0 - i / 500} for i in range(1, 2501)
     ]
     entries[1249]["validation_loss"] = 6.789
     entries.append({"step": 2500, "validation_loss_256": 4.321, "validation_loss_1000": 4.567})
     log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-    write_card(tmp_path, log, tmp_path)
-    card = (tmp_path / "README.md").read_text()
+    write_card(folder, log, folder)
+    return (folder / "README.md").read_text()
+
+
+def test_card_states_its_figures(tmp_path: Path) -> None:
+    card = write(tmp_path, META)
     for expected in (
-        "10,000,000 in 2,500 steps of 4,000",
-        "4.14e+14",
+        "GPT-2: 6 layers, width 100, inner width 400, 4 heads, rows of at most 1000",
+        "10,000,000 raw tokens of text in 2,500 steps of 4,000 positions",
+        "| loss positions | 1.000 a raw token |",
+        "4.14e+14: 41.4 million a raw token",
         "1.25 h, 2,222 tokens/s",
-        "4.321 nats a token at length 256, 4.567 nats a token at length 1000",
+        "4.321 nats a target at length 256, 4.567 nats a target at length 1000",
         "| news | 20,000,000 | 1,000 | 15,000,000 | 0.500% | 0.100% |",
         "(50%; about 7,492,500 words)",
         "training split of `race`",
@@ -82,3 +106,44 @@ def test_card_states_its_figures(tmp_path: Path) -> None:
     ):
         assert expected in card
     assert len((tmp_path / "training_log.jsonl").read_text().splitlines()) <= 1002
+
+
+def test_card_compares_with_the_bundled_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = META | {
+        "objective": "span_corruption",
+        "loss_positions_per_token": 0.2041,
+        "flops_per_token": 18.26e6,
+        "parameters": {"total": 6_800_000, "embedding": 2_000_000, "non_embedding": 4_800_000},
+    }
+    recipe = META["recipe"]
+    peer["recipe"] = recipe | {"architecture": recipe["architecture"] | {"type": "t5"}}
+    bundled = tmp_path / "models" / "t5"
+    bundled.mkdir(parents=True)
+    (bundled / "benchsuite.json").write_text(json.dumps(peer))
+    monkeypatch.setattr(card_module, "baselines_root", lambda: tmp_path)
+    card = write(tmp_path / "toy", META)
+    assert card.index("## What is equal and what is not") < card.index("## Data")
+    for expected in (
+        "| | t5 | toy | |",
+        "| raw tokens read (T) | 10,000,000 | 10,000,000 | equal |",
+        "| loss positions a raw token | 0.204 | 1.000 | differs |",
+        "| training FLOPs a raw token | 18.3 M | 41.4 M | differs |",
+        "| parameters outside tables | 4,800,000 | 5,000,000 | differs |",
+        "| optimizer, peak rates | muon 0.02, AdamW 0.003 | muon 0.02, AdamW 0.003 | equal |",
+    ):
+        assert expected in card
+
+
+def test_card_of_each_family_says_how_to_use_it(tmp_path: Path) -> None:
+    for family, kind, tag, use in (
+        ("decoder", "gpt2", "text-generation", "No token is added by itself"),
+        ("encoder", "bert", "fill-mask", "adds `[CLS]` and `[SEP]`"),
+        ("encoder-decoder", "t5", "text-generation", "starts with `[PAD]`"),
+    ):
+        recipe = META["recipe"]
+        recipe = recipe | {"architecture": recipe["architecture"] | {"type": kind}}
+        card = write(tmp_path / kind, META | {"family": family, "recipe": recipe})
+        assert f"pipeline_tag: {tag}" in card and use in card
+    assert "6 + 6 layers" in card

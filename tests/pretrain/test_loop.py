@@ -10,12 +10,20 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+)
 
 from benchsuite.errors import InputError
+from benchsuite.models.registry import load_model
 from benchsuite.pretrain import loop
 from benchsuite.pretrain.loop import Trainer, TrainingDiverged, length_at, pretrain
-from benchsuite.pretrain.model import causal_loss
+from benchsuite.pretrain.model import FAMILIES
+from benchsuite.pretrain.objectives import causal_lm
 from benchsuite.pretrain.recipe import Recipe, load_recipe
 from benchsuite.pretrain.shards import META, write_shards
 from benchsuite.pretrain.tokenizer import encode_corpus, train_tokenizer
@@ -61,24 +69,41 @@ def test_loss_falls_and_the_folder_loads(recipe: Path, shards: Path, tmp_path: P
     assert tokenizer.model_max_length == 64
     assert model.config.eos_token_id == tokenizer.eos_token_id == 0
     card = (folder / "README.md").read_text()
-    assert "38,400 in 150 steps of 256" in card
-    assert f"{entries[-1]['validation_loss_64']:.3f} nats a token at length 64" in card
+    assert "38,400 raw tokens of text in 150 steps of 256 positions" in card
+    assert f"{entries[-1]['validation_loss_64']:.3f} nats a target at length 64" in card
     meta = json.loads((folder / "benchsuite.json").read_text())
     assert meta["family"] == "decoder"
     assert meta["tokens"] == 150 * 256
     trainer = Trainer(load_recipe(recipe), shards, tmp_path / "fresh", quiet)
-    loaded = trainer.validation.batch(64, 0, 4)
-    untrained = causal_loss(trainer.model, loaded).item()
+    batch = trainer._batch(trainer.validation, 64, 0, 4)
+    untrained = trainer.objective.loss(trainer.model, batch).item()
     # float16 storage moves the loss in the third decimal at most
-    assert causal_loss(model, loaded).item() == pytest.approx(
-        entries[-1]["validation_loss_64"], abs=0.3
-    )
-    assert causal_loss(model, loaded).item() < untrained - 1
+    trained = trainer.objective.loss(model, batch).item()
+    assert trained == pytest.approx(entries[-1]["validation_loss_64"], abs=0.3)
+    assert trained < untrained - 1
+
+
+OBJECTIVES = {"causal_lm": "gpt2", "masked_lm": "bert", "span_corruption": "t5"}
+AUTO = {
+    "causal_lm": AutoModelForCausalLM,
+    "masked_lm": AutoModelForMaskedLM,
+    "span_corruption": AutoModelForSeq2SeqLM,
+}
+
+
+@pytest.fixture(params=OBJECTIVES)
+def any_recipe(
+    request: pytest.FixtureRequest, settings: dict, write_recipe: Callable[..., Path]
+) -> tuple[str, Path]:
+    """(objective, the tiny recipe with it)."""
+    architecture = settings["architecture"] | {"type": OBJECTIVES[request.param]}
+    return request.param, write_recipe(objective=request.param, architecture=architecture)
 
 
 def test_resume_is_exact(
-    recipe: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    any_recipe: tuple[str, Path], shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    objective, recipe = any_recipe
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     pretrain(recipe, None, whole, shards=shards, echo=quiet)
 
@@ -98,17 +123,84 @@ def test_resume_is_exact(
     assert len(read_log(broken)) == 13
     lines: list[str] = []
     pretrain(recipe, None, broken, shards=shards, echo=lines.append)
-    assert lines[0].startswith("resuming at step 8, 2,048 tokens")
-    assert len(read_log(broken)) == 21
+    assert lines[0].startswith("resuming at step 8, ")
+    assert len(read_log(broken)) == len(read_log(whole)) >= 21
 
     exact = ("step", "tokens", "loss", "lr", "length")
     expected = [[entry.get(key) for key in exact] for entry in read_log(whole)]
     assert [[entry.get(key) for key in exact] for entry in read_log(broken)] == expected
+    assert read_log(broken)[-1] == read_log(whole)[-1]  # validation losses
     first, second = (
-        AutoModelForCausalLM.from_pretrained(folder / "model") for folder in (whole, broken)
+        AUTO[objective].from_pretrained(folder / "model") for folder in (whole, broken)
     )
     for a, b in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_every_objective_is_learned_and_its_folder_loads(
+    compiled: bool,
+    any_recipe: tuple[str, Path],
+    shards: Path,
+    tmp_path: Path,
+) -> None:
+    objective, recipe = any_recipe
+    if compiled:
+        recipe.write_text(recipe.read_text() + "compile: true\n")
+    folder = pretrain(recipe, None, tmp_path / "run", shards=shards, tokens=150 * 256, echo=quiet)
+    entries = read_log(tmp_path / "run")
+    assert entries[0]["loss"] == pytest.approx(math.log(400), abs=0.2)
+    # [MASK]s in made-up text cannot all be told: the slots allow a dozen words each
+    assert entries[-1]["validation_loss_32"] < entries[0]["loss"] - 1
+
+    loaded = load_model(str(folder))
+    assert loaded.family == FAMILIES[OBJECTIVES[objective]]
+    assert loaded.max_length == loaded.tokenizer.model_max_length == 64
+    assert loaded.ref.metadata["objective"] == objective
+    trainer = Trainer(load_recipe(recipe), shards, tmp_path / "fresh", quiet)
+    trainer.model = loaded.network
+    # float16 storage moves the loss in the third decimal at most
+    assert trainer.evaluate(32) == pytest.approx(entries[-1]["validation_loss_32"], abs=0.01)
+
+
+def test_tokenizers_add_what_the_rows_have(
+    any_recipe: tuple[str, Path], shards: Path, tmp_path: Path
+) -> None:
+    objective, recipe = any_recipe
+    folder = pretrain(recipe, None, tmp_path / "run", shards=shards, tokens=256, echo=quiet)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    config = AutoConfig.from_pretrained(folder)
+    a, b = (tokenizer(text, add_special_tokens=False).input_ids for text in ("a cat", " a dog"))
+    single, pair = tokenizer("a cat"), tokenizer("a cat", " a dog")
+    assert len(a) > 1 and len(b) > 1
+    end, pad, cls, sep = 0, 1, 2, 3
+    if objective == "causal_lm":
+        assert (single.input_ids, pair.input_ids) == (a, a + b)
+        assert config.bos_token_id == config.eos_token_id == end
+    elif objective == "masked_lm":
+        assert single.input_ids == [cls, *a, sep]
+        assert pair.input_ids == [cls, *a, sep, *b, sep]
+        assert pair.token_type_ids == [0] * (len(a) + 2) + [1] * (len(b) + 1)
+        assert config.pad_token_id == pad
+    else:
+        assert single.input_ids == [*a, end]
+        assert set(single) == {"input_ids", "attention_mask"}
+        assert config.eos_token_id == end
+        assert config.pad_token_id == config.decoder_start_token_id == pad
+
+
+def test_raw_tokens_are_counted(shards: Path, any_recipe: tuple[str, Path], tmp_path: Path) -> None:
+    """T is text consumed: [CLS] and [SEP] take places of a row, and are none."""
+    objective, recipe = any_recipe
+    pretrain(recipe, None, tmp_path, shards=shards, tokens=1024, echo=quiet)
+    steps = [entry for entry in read_log(tmp_path) if "loss" in entry]
+    short, long = (8 * 29, 4 * 61) if objective == "masked_lm" else (256, 256)
+    counts = np.diff([0] + [entry["tokens"] for entry in steps])
+    assert set(zip((entry["length"] for entry in steps), counts.tolist(), strict=True)) == {
+        (32, short),
+        (64, long),
+    }
+    assert steps[-2]["tokens"] < 1024 <= steps[-1]["tokens"]
 
 
 @pytest.mark.parametrize("tail", [b'{"step": 21, "tok', b"\0\0\xff", b""])
@@ -201,14 +293,14 @@ def test_a_budget_in_minutes_ends_in_time_with_the_schedule_done(
 def test_a_loss_that_is_no_number_stops_the_run(
     recipe: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = loop.causal_loss
+    real = causal_lm.Objective.loss
     calls = []
 
-    def poisoned(model: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
+    def poisoned(self, model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         calls.append(None)
-        return real(model, batch) * (float("nan") if len(calls) == 5 else 1)
+        return real(self, model, batch) * (float("nan") if len(calls) == 5 else 1)
 
-    monkeypatch.setattr(loop, "causal_loss", poisoned)
+    monkeypatch.setattr(causal_lm.Objective, "loss", poisoned)
     with pytest.raises(TrainingDiverged, match="^loss is nan at step 3; lower") as caught:
         pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
     assert "\n" not in str(caught.value)

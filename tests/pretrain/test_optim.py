@@ -6,24 +6,70 @@ import pytest
 import torch
 
 from benchsuite.pretrain.model import build_model
+from benchsuite.pretrain.objectives.base import Vocabulary
 from benchsuite.pretrain.optim import make_optimizers, rate_factor, set_rates, split_parameters
 from benchsuite.pretrain.recipe import Architecture, Optimizer, Schedule
+from benchsuite.pretrain.tokenizer import train_bpe, wrap
 
-MODEL = build_model(
-    Architecture(type="gpt2", hidden_size=16, layers=2, heads=2, positions=8), 50, 0
-)
+VOCABULARY = Vocabulary.of(wrap(train_bpe(["a cat, a hat"], 300)))
 
 
-def test_muon_gets_the_blocks_matrices_and_nothing_else() -> None:
-    matrices, rest = split_parameters(MODEL.named_parameters())
-    expected = {
+def tiny(kind: str) -> torch.nn.Module:
+    return build_model(
+        Architecture(type=kind, hidden_size=16, layers=2, heads=2, positions=8), VOCABULARY
+    )
+
+
+MODEL = tiny("gpt2")
+# by hand, from the architectures' papers: a block's linear maps
+MATRICES = {
+    "gpt2": {
         f"transformer.h.{layer}.{name}.weight"
         for layer in (0, 1)
         for name in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+    },
+    "bert": {
+        f"bert.encoder.layer.{layer}.{name}.weight"
+        for layer in (0, 1)
+        for name in (
+            "attention.self.query",
+            "attention.self.key",
+            "attention.self.value",
+            "attention.output.dense",
+            "intermediate.dense",
+            "output.dense",
+        )
     }
-    assert {name for name, _ in matrices} == expected
-    assert len(matrices) + len(rest) == len(list(MODEL.parameters()))
-    assert {"transformer.wte.weight", "transformer.wpe.weight"} <= {name for name, _ in rest}
+    | {"cls.predictions.transform.dense.weight"},
+    "t5": {
+        f"{stack}.block.{layer}.layer.{name}.weight"
+        for layer in (0, 1)
+        for stack, attention, last in (
+            ("encoder", [(0, "SelfAttention")], 1),
+            ("decoder", [(0, "SelfAttention"), (1, "EncDecAttention")], 2),
+        )
+        for name in [f"{i}.{a}.{part}" for i, a in attention for part in "qkvo"]
+        + [f"{last}.DenseReluDense.wi", f"{last}.DenseReluDense.wo"]
+    },
+}
+TABLES = {
+    "gpt2": {"transformer.wte.weight", "transformer.wpe.weight"},
+    "bert": {f"bert.embeddings.{n}_embeddings.weight" for n in ("word", "position", "token_type")},
+    "t5": {"shared.weight"}
+    | {
+        f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+        for stack in ("encoder", "decoder")
+    },
+}
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "bert", "t5"])
+def test_muon_gets_the_blocks_matrices_and_nothing_else(kind: str) -> None:
+    model = tiny(kind)
+    matrices, rest = split_parameters(model)
+    assert {name for name, _ in matrices} == MATRICES[kind]
+    assert {name for name, parameter in rest if parameter.ndim > 1} == TABLES[kind]
+    assert len(matrices) + len(rest) == len(list(model.parameters()))
 
 
 @pytest.mark.parametrize("name", ["muon", "adamw"])
@@ -43,6 +89,18 @@ def test_every_parameter_has_one_optimizer(name: str) -> None:
     assert groups[-1]["lr"] == (0.003 if name == "muon" else 0.02)
     set_rates(optimizers, 0.5)
     assert [group["lr"] for group in groups] == [group["initial_lr"] / 2 for group in groups]
+
+
+def test_score_biases_move_ten_times_as_fast() -> None:
+    model = tiny("t5")
+    *_, group = make_optimizers(model, Optimizer(name="muon", lr=0.02, adamw_lr=0.003))[
+        1
+    ].param_groups
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    held = {names[id(parameter)] for parameter in group["params"]}
+    assert held == TABLES["t5"] - {"shared.weight"}
+    assert group["initial_lr"] == pytest.approx(0.03)
+    assert group["weight_decay"] == 0
 
 
 def test_schedule_shape() -> None:

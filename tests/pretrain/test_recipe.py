@@ -7,21 +7,41 @@ import yaml
 
 from benchsuite.errors import InputError
 from benchsuite.pretrain.model import build_model, parameter_counts
+from benchsuite.pretrain.objectives import masked_lm
+from benchsuite.pretrain.objectives.base import Vocabulary
 from benchsuite.pretrain.recipe import load_recipe
+from benchsuite.pretrain.tokenizer import load_tokenizer
 
-BUNDLED = Path(__file__).parents[2] / "baselines" / "recipes" / "gpt.yaml"
+BUNDLED = Path(__file__).parents[2] / "baselines"
 
 
-def test_the_bundled_recipe_stays_within_its_size() -> None:
-    recipe = load_recipe(BUNDLED)
-    model = build_model(recipe.architecture, recipe.tokenizer.vocab_size, end_of_text=0)
-    counts = parameter_counts(model)
+def test_the_bundled_gpt_stays_within_its_size() -> None:
+    recipe = load_recipe(BUNDLED / "recipes" / "gpt.yaml")
+    vocabulary = Vocabulary.of(load_tokenizer(BUNDLED / "models" / "gpt"))
+    assert recipe.tokenizer.vocab_size == vocabulary.size
+    counts = parameter_counts(build_model(recipe.architecture, vocabulary))
     # by hand: tables 8192*256 + 1024*256; a block 12*256^2 + 13*256 (weights, biases, two norms);
     # last norm 2*256
     assert counts["embedding"] == 8192 * 256 + 1024 * 256
     assert counts["non_embedding"] == 6 * (12 * 256**2 + 13 * 256) + 2 * 256
     assert counts["total"] == counts["embedding"] + counts["non_embedding"] <= 8_000_000
     assert recipe.corpus.seen_in_pretraining == ["race"]
+
+
+def test_settings_of_an_objective_are_checked(settings: dict, tmp_path: Path) -> None:
+    settings |= {"objective": "masked_lm", "objective_settings": {"whole_words": True}}
+    settings["architecture"]["type"] = "bert"
+    file = tmp_path / "bert.yaml"
+    file.write_text(yaml.safe_dump(settings))
+    with pytest.raises(InputError, match="whole_words: unknown key; did you mean whole_word"):
+        load_recipe(file)
+    settings["objective_settings"] = {"whole_word": "perhaps"}
+    file.write_text(yaml.safe_dump(settings))
+    with pytest.raises(InputError, match=r"objective_settings\.whole_word: .*valid boolean"):
+        load_recipe(file)
+    settings["objective_settings"] = {"whole_word": True}
+    file.write_text(yaml.safe_dump(settings))
+    assert load_recipe(file).make_objective() == masked_lm.Objective(whole_word=True)
 
 
 def _change(settings: dict, path: str, value: object) -> None:
@@ -39,7 +59,10 @@ def _change(settings: dict, path: str, value: object) -> None:
         ("optimizer.learning_rate", 1, "optimizer.learning_rate: unknown key$"),
         ("architecture.head", 1, "architecture.head: unknown key; did you mean heads"),
         ("lengths.1.shares", 1, "lengths.1.shares: unknown key; did you mean share"),
-        ("objective", "mlm", "objective: Input should be 'causal_lm'"),
+        ("objective", "masked", "objective: unknown objective 'masked'; did you mean masked_lm"),
+        ("objective", "masked_lm", "recipe: masked_lm trains bert, not gpt2"),
+        ("objective_settings", {"rate": 0.2}, "recipe: objective_settings.rate: unknown key$"),
+        ("architecture.type", "lstm", "architecture.type: Input should be 'gpt2', 'bert' or 't5'"),
         ("architecture.heads", 3, "architecture: heads must divide hidden_size"),
         ("budget.minutes", 3, "budget: give tokens or minutes, one of the two"),
         ("budget.tokens", 0, "budget.tokens: .*greater than 0"),

@@ -1,0 +1,128 @@
+"""What every objective offers to the loop and to the model card."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What objectives know of the shared tokenizer; special tokens by id."""
+
+    tokenizer: PreTrainedTokenizerFast
+    end: int
+    pad: int
+    cls: int
+    sep: int
+    mask: int
+    sentinels: tuple[int, ...]
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerFast) -> "Vocabulary":
+        """Read the ids from a tokenizer made by `bench tokenizer train`."""
+        ids = tokenizer.get_vocab()
+        sentinels: list[int] = []
+        while (name := f"<extra_id_{len(sentinels)}>") in ids:
+            sentinels.append(ids[name])
+        return cls(
+            tokenizer=tokenizer,
+            end=tokenizer.eos_token_id,
+            pad=tokenizer.pad_token_id,
+            cls=tokenizer.cls_token_id,
+            sep=tokenizer.sep_token_id,
+            mask=tokenizer.mask_token_id,
+            sentinels=tuple(sentinels),
+        )
+
+    @property
+    def size(self) -> int:
+        """Number of tokens, special ones included."""
+        return len(self.tokenizer)
+
+    @cached_property
+    def special(self) -> np.ndarray:
+        """(size,) bool: which ids are special tokens."""
+        flags = np.zeros(self.size, dtype=bool)
+        flags[list(self.tokenizer.added_tokens_decoder)] = True
+        return flags
+
+    @cached_property
+    def ordinary(self) -> np.ndarray:
+        """Ids of all tokens that are not special."""
+        return np.flatnonzero(~self.special)
+
+    @cached_property
+    def word_edges(self) -> tuple[np.ndarray, np.ndarray]:
+        """Two (size,) bool: whether a token's first, and its last, character is a word's.
+
+        Letters and digits are; so are the pieces of a character that takes several tokens.
+        """
+        texts = [self.tokenizer.backend_tokenizer.decode([i]) for i in range(self.size)]
+        first = [bool(text) and _of_word(text[0]) for text in texts]
+        last = [bool(text) and _of_word(text[-1]) for text in texts]
+        return np.array(first) & ~self.special, np.array(last) & ~self.special
+
+
+def _of_word(character: str) -> bool:
+    return character.isalnum() or character == "\N{REPLACEMENT CHARACTER}"
+
+
+class BaseObjective(BaseModel, ABC):
+    """An objective; its fields are the settings a recipe may give in `objective_settings`.
+
+    Everything random about a row comes from a generator seeded by the row's number, so that a
+    resumed run needs no generator state and accumulation changes nothing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    architectures: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def describe(self) -> str:
+        """One line for the model card."""
+
+    @abstractmethod
+    def window(self, length: int) -> int:
+        """Raw tokens of text that a row of `length` positions consumes."""
+
+    @abstractmethod
+    def targets(self, length: int) -> int:
+        """Loss positions a row."""
+
+    @abstractmethod
+    def positions(self, length: int) -> dict[str, int]:
+        """Positions a row at which each part of the network (`model.PARTS`) computes."""
+
+    @abstractmethod
+    def example(
+        self, tokens: np.ndarray, vocabulary: Vocabulary, random: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Model inputs and targets of one row, int64, from (window + 1,) raw token ids.
+
+        The one token above the window is the next row's first: a last target or a filler.
+        Shapes depend on the length alone.
+        """
+
+    @abstractmethod
+    def loss(self, model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Mean cross-entropy in nats a target, computed in float32 from a collated batch."""
+
+    def collate(
+        self, windows: torch.Tensor, vocabulary: Vocabulary, keys: Sequence[Sequence[int]]
+    ) -> dict[str, torch.Tensor]:
+        """Inputs and targets, (rows, ...) each, of (rows, window + 1) ids; a key seeds each row."""
+        examples = [
+            self.example(tokens, vocabulary, np.random.default_rng(key))
+            for tokens, key in zip(windows.numpy(), keys, strict=True)
+        ]
+        return {
+            name: torch.from_numpy(np.stack([example[name] for example in examples]))
+            for name in examples[0]
+        }
