@@ -17,21 +17,43 @@ if TYPE_CHECKING:
 
 @torch.inference_mode()
 def continue_greedily(
-    model: Model, rows: Sequence[Row], pad: int, stop: list[str], max_new: int
+    model: Model,
+    rows: Sequence[Row],
+    pad: int,
+    stop: list[str],
+    max_new: int,
+    given: Row = (),
+    ends: Row = (),
 ) -> list[str]:
-    """Greedy continuations of rows, left-padded to one batch, each cut before the first of `stop`.
+    """Greedy continuations of rows, padded to one batch, each cut before the first of `stop`.
 
-    A row ends at a stop string in its new text, at the end of text, or after max_new tokens.
+    given: what the decoder of an encoder-decoder continues; rows are what its encoder reads.
+    A row ends at a stop string in its new text, at the end of text or another of the tokens `ends`,
+    or after max_new tokens.
     """
     network: Any = model.network
     tokenizer: Any = model.tokenizer
     longest = max(len(row) for row in rows)
-    ids = torch.tensor([(pad,) * (longest - len(row)) + row for row in rows])
-    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
+    gaps = [longest - len(row) for row in rows]
+    inputs: dict[str, Any] = {}
+    if given:
+        ids = torch.tensor([row + (pad,) * gap for row, gap in zip(rows, gaps, strict=True)])
+        mask = torch.arange(longest) < longest - torch.tensor(gaps)[:, None]
+        inputs["decoder_input_ids"] = torch.tensor([given] * len(rows)).to(model.device)
+        first = len(given)
+    else:
+        ids = torch.tensor([(pad,) * gap + row for row, gap in zip(rows, gaps, strict=True)])
+        mask = torch.arange(longest) >= torch.tensor(gaps)[:, None]
+        first = longest
+    if ends:
+        end = network.generation_config.eos_token_id
+        inputs["eos_token_id"] = [*ends, *([end] if isinstance(end, int) else end or [])]
 
     def decode(outputs: Tensor) -> list[str]:
         return tokenizer.batch_decode(
-            outputs[:, longest:], skip_special_tokens=True, clean_up_tokenization_spaces=False
+            [[token for token in row if token not in ends] for row in outputs[:, first:].tolist()],
+            skip_special_tokens=True,
+            clean_up_tokenization_spaces=False,
         )
 
     class Stopped(StoppingCriteria):
@@ -43,11 +65,12 @@ def continue_greedily(
 
     outputs = network.generate(
         input_ids=ids.to(model.device),
-        attention_mask=mask.to(model.device),
+        attention_mask=mask.long().to(model.device),
         do_sample=False,
         max_new_tokens=max_new,
         pad_token_id=pad,
         stopping_criteria=StoppingCriteriaList([Stopped()]),
+        **inputs,
     )
     return [
         text[: min([len(text), *(text.find(one) for one in stop if one in text)])]
