@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +11,19 @@ from typing import Any
 from benchsuite.errors import CellFailed
 from benchsuite.scoring.plan import Row
 from benchsuite.scoring.types import Request
+
+# What a text is split into before byte-pair merges: GPT-2's pattern is built into ByteLevel, these
+# are those of Llama 3 and Qwen 2. In all of them white space opens a piece or fills one; a space
+# between two other characters always opens one, whatever stands before it.
+SPLITS = tuple(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    + repeat
+    + r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    for repeat in ("", "{1,3}")
+)
+# Printable ASCII on both sides: what counts as white space beyond it differs between libraries.
+# Segments of some length, so that texts that begin alike are cut alike.
+SEGMENT = re.compile(r"[\s\S]{48,}?[!-~](?= [!-~])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +49,7 @@ class Tokens:
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
+        self.cuts = cuts_at_spaces(tokenizer)
         self.prefix, self.start = _starting_tokens(tokenizer)
         # Any token can pad: padding is to the right of, or masked from, everything that counts.
         known = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
@@ -44,22 +60,35 @@ class Tokens:
 
         Before the text comes what the tokenizer itself puts there. Where nothing comes before the
         first token to score, bos (or eos, for want of one) does, as in lm-eval's HFLM.
+        A context is tokenized in segments that no token can straddle, where the tokenizer has
+        such; only the rest of it goes through again with each continuation.
         Raises CellFailed where a continuation has no token.
         """
-        pairs = [
-            (number, place, request)
-            for number, request in enumerate(requests)
-            for place in range(len(request.continuations))
+        contexts = [self._segments(request.context) for request in requests]
+        pieces = [
+            [rest + continuation for continuation in request.continuations]
+            for request, (_, rest) in zip(requests, contexts, strict=True)
         ]
-        texts = [request.context + request.continuations[place] for _, place, request in pairs]
+        segments = {segment for closed, _ in contexts for segment in closed}
+        ids_of = {
+            text: ids for text, (ids, _) in zip(segments, self._ids(list(segments)), strict=True)
+        }
+        unique = list({text: None for texts in pieces for text in texts})
+        encoded = dict(zip(unique, self._ids(unique), strict=True))
         found = []
-        for (number, place, request), (ids, ends) in zip(pairs, self._ids(texts), strict=True):
-            border = len(request.context)
-            split = next((at for at, end in enumerate(ends) if end > border), len(ids))
-            if split == len(ids):
-                raise CellFailed(f"request {number}: continuation {place} has no token to score")
-            before = self.prefix if split else self.start
-            found.append(Encoded(number, before + ids, len(before) + split))
+        for number, ((closed, rest), texts) in enumerate(zip(contexts, pieces, strict=True)):
+            before = sum((ids_of[segment] for segment in closed), ())
+            border = len(rest)
+            for place, text in enumerate(texts):
+                ids, ends = encoded[text]
+                split = next((at for at, end in enumerate(ends) if end > border), len(ids))
+                if split == len(ids):
+                    raise CellFailed(
+                        f"request {number}: continuation {place} has no token to score"
+                    )
+                opening = self.prefix if before or split else self.start
+                begin = opening + before
+                found.append(Encoded(number, begin + ids, len(begin) + split))
         return found
 
     def encode_contexts(self, contexts: Sequence[str]) -> list[Row]:
@@ -68,7 +97,7 @@ class Tokens:
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text on its own, nothing added."""
-        return [len(ids) for ids, _ in self._ids(texts)]
+        return [len(encoding) for encoding in self._encodings(texts)]
 
     def shorten(self, text: str, tokens: int, keep: str) -> str:
         """The first (`keep="start"`) or last (`"end"`) part of text of at most `tokens` tokens."""
@@ -83,15 +112,57 @@ class Tokens:
                 return part
         return ""
 
+    def _segments(self, context: str) -> tuple[list[str], str]:
+        """A context as segments that are tokenized on their own, and the rest."""
+        if not self.cuts:
+            return [], context
+        segments = SEGMENT.findall(context)
+        return segments, context[sum(map(len, segments)) :]
+
     def _ids(self, texts: Sequence[str]) -> list[tuple[Row, list[int]]]:
         """Token ids of each text, nothing added, and the end of each token in characters."""
-        if not texts:
-            return []
-        encoded = self.tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
         return [
-            (tuple(ids), [end for _, end in offsets])
-            for ids, offsets in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
+            (tuple(encoding.ids), [end for _, end in encoding.offsets])
+            for encoding in self._encodings(texts)
         ]
+
+    def _encodings(self, texts: Sequence[str]) -> list[Any]:
+        """The backend's own encodings: transformers turns every field of them into lists."""
+        backend = self.tokenizer.backend_tokenizer
+        # Whatever was last asked of the tokenizer stays set in its backend.
+        backend.no_truncation()
+        backend.no_padding()
+        backend.encode_special_tokens = self.tokenizer.split_special_tokens
+        found: list[Any] = backend.encode_batch(list(texts), add_special_tokens=False)
+        return found
+
+
+def cuts_at_spaces(tokenizer: Any) -> bool:
+    """Whether text may be cut before a space between two printable ASCII characters and tokenized
+    in parts: the ids are those of the whole.
+
+    True for byte-pair merges within pieces that such a space always opens (GPT-2, Llama 3 and Qwen
+    2 and those like them), with no normalization across it and no added token over it.
+    """
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    steps = state["pre_tokenizer"] or {}
+    match steps.get("pretokenizers") or [steps]:
+        case [{"type": "ByteLevel", "use_regex": True}]:
+            pass
+        case [
+            {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False},
+            {"type": "ByteLevel", "use_regex": False},
+        ] if regex in SPLITS:
+            pass
+        case _:
+            return False
+    added = state["added_tokens"]
+    over = any(token["rstrip"] or re.search("[!-~] ", token["content"]) for token in added)
+    return (
+        state["model"]["type"] == "BPE"
+        and (state["normalizer"] or {}).get("type") in (None, "NFC")
+        and not over
+    )
 
 
 def _starting_tokens(tokenizer: Any) -> tuple[Row, Row]:
