@@ -1,7 +1,8 @@
 """The engine for decoders: exact log-likelihoods and greedy continuations.
 
 A continuation's score is the sum of log p(token | everything before it). `tokens.py` says where a
-continuation begins, `plan.py` what goes through the network together; here is the arithmetic.
+continuation begins, `plan.py` and `packing.py` what goes through the network together, `passes.py`
+runs it; here they meet.
 """
 
 from __future__ import annotations
@@ -12,12 +13,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
-from transformers import DynamicCache
 
 from benchsuite.errors import CellFailed
 from benchsuite.scoring.greedy import continue_greedily
-from benchsuite.scoring.plan import MIN_SAVING, Group, Row, batches, group_rows, merge_rows
+from benchsuite.scoring.packing import lay_out, plan_packed
+from benchsuite.scoring.passes import Passes, shortened
+from benchsuite.scoring.paths import resolve_path
+from benchsuite.scoring.plan import (
+    MIN_SAVING,
+    Job,
+    Row,
+    batches,
+    common_length,
+    merge_rows,
+    plan_rows,
+)
 from benchsuite.scoring.tokens import Encoded, Tokens
 from benchsuite.scoring.types import Request, Score, Usage
 
@@ -26,11 +36,16 @@ if TYPE_CHECKING:
 
 # A token to score in a row: the position whose output predicts it, and its id.
 Target = tuple[int, int]
-# Positions whose logits are taken at a time: vocabularies are wide.
-HEAD_ROWS = 512
+# What was found there: its log-likelihood, and whether it was the likeliest one.
+Found = tuple[float, bool]
+MISSING: Found = (math.nan, False)
+# Tokens that all requests must begin with for their keys and values to be kept for the next call.
+PREFIX = 64
 # A processor is fastest with as many tokens at once as its caches hold, and little padding: 2 to 3
 # times as fast as with 8,192 (GPT-2 of 7 million parameters, SST-2 and BLiMP).
 CPU_TOKENS_A_THREAD = 512
+# Tokens of the longest tree that is packed: a mask has as many numbers as pairs of them.
+MOST_TOKENS = 2048
 
 
 class DecoderScorer:
@@ -43,13 +58,18 @@ class DecoderScorer:
 
     def __init__(self, model: Model, batch_tokens: int = 8192) -> None:
         self.model = model
-        self.network: Any = model.network
         self.tokens = Tokens(model.tokenizer)
-        self.max_length = model.max_length
         self.batch_tokens = batch_tokens
         self.family = "decoder"
+        # A row holds all tokens but the last, and one that begins the text.
+        self.max_length = model.max_length - max(0, len(self.tokens.start) - 1)
         self.usage = Usage()
-        self.plain_head, self.shares = self._probe()
+        self.passes = Passes(model, self.tokens.pad)
+        # The beginning of all requests of the last call, with its keys and values: a task's
+        # demonstrations stand before every one of its requests.
+        self.packed = self.passes.packs
+        self.prefix: Row = ()
+        self.prefix_cache: Any = None
 
     def score(
         self, requests: list[Request], path: str | None = None, details: bool = False
@@ -59,39 +79,27 @@ class DecoderScorer:
         Raises CellFailed, naming the request, for a continuation that has no token or is longer
         than the window, and for a score that is not finite.
         """
+        resolve_path(self.family, path)
         started = time.perf_counter()
         encoded = self.tokens.encode(requests)
         rows = [self._row(one) for one in encoded]
         owner, merged = merge_rows(rows)
-        wanted: list[dict[Target, float]] = [{} for _ in merged]
+        wanted: list[dict[Target, Found]] = [{} for _ in merged]
         targets: list[list[Target]] = []
         for one, row, number in zip(encoded, rows, owner, strict=True):
             first = len(row) - one.scored
             targets.append([(first + at, token) for at, token in enumerate(one.ids[one.split :])])
-            wanted[number].update(dict.fromkeys(targets[-1], math.nan))
-        self._fill(merged, wanted)
+            wanted[number].update(dict.fromkeys(targets[-1], MISSING))
+        self._fill(merged, wanted, details)
 
-        totals: list[list[float]] = [[] for _ in requests]
-        counts: list[list[int]] = [[] for _ in requests]
+        found: list[list[list[Found]]] = [[] for _ in requests]
         truncated = [False] * len(requests)
         for one, row, number, places in zip(encoded, rows, owner, targets, strict=True):
-            # In double precision: the sum of n equal terms is exactly n times the term.
-            total = sum(wanted[number][place] for place in places)
-            if not math.isfinite(total):
-                raise CellFailed(
-                    f"request {one.request}: the log-likelihood of a continuation is {total}"
-                )
-            totals[one.request].append(total)
-            counts[one.request].append(one.scored)
+            found[one.request].append([wanted[number][place] for place in places])
             truncated[one.request] |= len(row) < len(one.ids) - 1
         self._account("score", len(requests), sum(truncated), started)
         return [
-            Score(
-                log_likelihoods=tuple(totals[number]),
-                token_counts=tuple(counts[number]),
-                byte_counts=tuple(len(text.encode()) for text in request.continuations),
-                truncated=truncated[number],
-            )
+            _score_of(number, request, found[number], truncated[number], details)
             for number, request in enumerate(requests)
         ]
 
@@ -100,11 +108,11 @@ class DecoderScorer:
 
         A context that leaves no room for max_new_tokens loses tokens on the left (counted).
         """
-        room = self.max_length - max_new_tokens
+        room = self.model.max_length - max_new_tokens
         if room < 1:
             raise CellFailed(
                 f"{max_new_tokens} new tokens do not fit the window of {self.model.name}, "
-                f"{self.max_length} tokens"
+                f"{self.model.max_length} tokens"
             )
         started = time.perf_counter()
         whole = self.tokens.encode_contexts(contexts)
@@ -118,7 +126,10 @@ class DecoderScorer:
             try:
                 texts = continue_greedily(self.model, chosen, self.tokens.pad, stop, max_new_tokens)
             except torch.OutOfMemoryError:
-                queue[:0] = self._halve(batch, len(chosen[0]) + max_new_tokens)
+                if len(batch) == 1:
+                    raise self._too_large() from None
+                self._lower_budget(len(batch) * (len(chosen[0]) + max_new_tokens))
+                queue[:0] = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
                 continue
             found.update(zip(chosen, texts, strict=True))
             self.usage.tokens += sum(len(row) for row in chosen)
@@ -136,126 +147,160 @@ class DecoderScorer:
 
     def _row(self, one: Encoded) -> Row:
         """What is fed: all but the last token, the context cut on the left to fit the window."""
-        if one.scored > self.max_length:
+        window = self.model.max_length
+        if one.scored > window:
             raise CellFailed(
                 f"request {one.request}: a continuation of {one.scored} tokens is longer than the "
-                f"window of {self.model.name}, {self.max_length} tokens"
+                f"window of {self.model.name}, {window} tokens"
             )
-        return one.ids[:-1][-self.max_length :]
+        return one.ids[:-1][-window:]
 
-    def _fill(self, rows: Sequence[Row], wanted: Sequence[dict[Target, float]]) -> None:
-        """Score every wanted target of every row, in place."""
-        jobs: list[Group] = []
-        alone: Sequence[int] = range(len(rows))
-        if self.shares:
-            jobs, alone = group_rows(rows, self.batch_tokens, MIN_SAVING[self.model.device])
-        at_once = self.batch_tokens
-        if self.model.device == "cpu":
-            at_once = min(at_once, CPU_TOKENS_A_THREAD * torch.get_num_threads())
-        for batch in batches([len(rows[number]) for number in alone], at_once):
-            jobs.append(Group(0, tuple(alone[number] for number in batch)))
+    def _fill(
+        self, rows: Sequence[Row], wanted: Sequence[dict[Target, Found]], details: bool
+    ) -> None:
+        """Score every wanted target of every row (sorted, none the beginning of another)."""
+        if not rows:
+            return
+        # States are wanted from a row's first target on: what comes before may be cached.
+        free = [min(at for at, _ in places) for places in wanted]
+        packed = self.passes.packs_to(max(map(len, rows)))
+        before = self._keep_prefix(rows, min(free), packed)
+        jobs = self._plan([row[before:] for row in rows], [at - before for at in free], before)
         while jobs:
             job = jobs.pop(0)
             try:
-                self._fill_group(job, rows, wanted)
+                self._run(job, rows, wanted, details)
             except torch.OutOfMemoryError:
-                longest = max(len(rows[number]) for number in job.rows)
-                jobs[:0] = [
-                    Group(job.shared, tuple(half)) for half in self._halve(job.rows, longest)
-                ]
+                jobs[:0] = self._halves(job, rows)
 
-    @torch.inference_mode()
-    def _fill_group(
-        self, group: Group, rows: Sequence[Row], wanted: Sequence[dict[Target, float]]
-    ) -> None:
-        """Score the wanted targets of rows whose first `shared` tokens are the same."""
-        shared, cache, begin = group.shared, None, None
-        if shared:
-            begin, cache = self._states([rows[group.rows[0]][:shared]], use_cache=True)
-            cache.batch_repeat_interleave(len(group.rows))
-        tails = [rows[number][shared:] for number in group.rows]
-        states, _ = self._states(tails, cache, shared, use_cache=cache is not None)
-        self.usage.tokens += shared + sum(len(tail) for tail in tails)
+    def _plan(self, rows: Sequence[Row], free: Sequence[int], before: int) -> list[Job]:
+        """What goes through together; rows: what follows `before` kept tokens."""
+        device = self.model.device
+        at_once = self.batch_tokens
+        if device == "cpu":
+            at_once = min(at_once, CPU_TOKENS_A_THREAD * torch.get_num_threads())
+        if self.packed:
+            most = min(self.batch_tokens, MOST_TOKENS, self.passes.reach or MOST_TOKENS)
+            return plan_packed(rows, free, before, at_once, most - before, self.passes.pair_cost)
+        saving = MIN_SAVING[device] if self.passes.shares else None
+        return plan_rows(rows, free, before, self.batch_tokens, at_once, saving)
 
-        everything = [
-            (line, number, target)
-            for line, number in enumerate(group.rows)
-            for target in wanted[number]
-        ]
-        late = [one for one in everything if one[2][0] >= shared]
-        lines = torch.tensor([line for line, _, _ in late], dtype=torch.long)
-        positions = torch.tensor([at - shared for _, _, (at, _) in late], dtype=torch.long)
-        picked = states[lines, positions]
-        if begin is not None:
-            early = [one for one in everything if one[2][0] < shared]
-            before = begin[0, torch.tensor([at for _, _, (at, _) in early], dtype=torch.long)]
-            late, picked = early + late, torch.cat([before, picked])
-        for start in range(0, len(late), HEAD_ROWS):
-            part = late[start : start + HEAD_ROWS]
-            logits = picked[start : start + HEAD_ROWS]
-            if self.plain_head:
-                logits = self.network.get_output_embeddings()(logits)
-            logits = logits.float()
-            tokens = torch.tensor([token for _, _, (_, token) in part], device=logits.device)
-            values = logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(1)
-            for (_, number, target), value in zip(part, values.tolist(), strict=True):
-                wanted[number][target] = value
+    def _keep_prefix(self, rows: Sequence[Row], free: int, packed: bool) -> int:
+        """Keep keys and values of what all rows begin with; its length, 0 where it is too short."""
+        if packed != self.packed:
+            self.packed, self.prefix, self.prefix_cache = packed, (), None
+        common = min(common_length(rows[0], rows[-1]), free)
+        known = common_length(self.prefix, rows[0][:common])
+        # A local layer's own cache forgets what a shorter beginning would still look at.
+        sharing = packed or (self.passes.shares and self.passes.reach is None)
+        if not sharing or common < PREFIX or (len(rows) == 1 and known < PREFIX):
+            self.prefix, self.prefix_cache = (), None
+            return 0
+        if known < len(self.prefix):
+            # Only the last call's requests had the rest in common.
+            self.prefix = self.prefix[:known]
+            self.prefix_cache = shortened(self.prefix_cache, known)
+        if common - known >= PREFIX and len(rows) > 1:
+            self.prefix_cache = self._cached(rows[0][:common])
+            self.prefix = rows[0][:common]
+        return len(self.prefix)
 
-    def _states(
+    def _cached(self, ids: Row) -> Any:
+        """Keys and values of the first tokens of a text, continued from what is kept."""
+        known = len(self.prefix)
+        if ids[:known] != self.prefix:
+            known = 0
+        if known == len(ids):
+            return self.prefix_cache
+        self.usage.tokens += len(ids) - known
+        cache = self.prefix_cache if known else None
+        return self.passes.cached(ids[known:], cache, known, self.packed)
+
+    def _run(
         self,
+        job: Job,
         rows: Sequence[Row],
-        cache: DynamicCache | None = None,
-        before: int = 0,
-        use_cache: bool = False,
-    ) -> tuple[Tensor, Any]:
-        """States (rows, longest, width) of right-padded rows after `before` cached tokens.
+        wanted: Sequence[dict[Target, Found]],
+        details: bool,
+    ) -> None:
+        """Score the wanted targets of a job's rows, whose first `shared` tokens are the same."""
+        cache = self._cached(rows[job.lines[0][0]][: job.shared]) if job.shared else None
+        lines = [lay_out([rows[number][job.shared :] for number in line]) for line in job.lines]
+        states = self.passes.states(lines, cache, job.shared, self.packed)
+        self.usage.tokens += sum(len(line.ids) for line in lines)
 
-        States are last hidden states, or logits where the head is not plain. Returns the cache too.
-        """
-        longest = max(len(row) for row in rows)
-        ids = torch.tensor([row + (self.tokens.pad,) * (longest - len(row)) for row in rows])
-        network = self.network.base_model if self.plain_head else self.network
-        outputs = network(
-            input_ids=ids.to(self.model.device),
-            # Causal attention does not look to the right, so padding there needs no masking.
-            attention_mask=ids.new_ones(len(rows), before + longest).to(self.model.device),
-            use_cache=use_cache,
-            **({} if cache is None else {"past_key_values": cache}),
+        # Several targets can be read off one place.
+        spots: dict[tuple[int, int], list[tuple[int, Target]]] = {}
+        for at, (line, numbers) in enumerate(zip(lines, job.lines, strict=True)):
+            for places, number in zip(line.places, numbers, strict=True):
+                for target in wanted[number]:
+                    spot = (at, places[target[0] - job.shared])
+                    spots.setdefault(spot, []).append((number, target))
+        index = torch.tensor(list(spots), dtype=torch.long, device=states.device)
+        picked = states[index[:, 0], index[:, 1]]
+        asked = list(spots.values())
+        for start, logs in self.passes.log_probabilities(picked):
+            part = [
+                (at, number, target)
+                for at, those in enumerate(asked[start : start + len(logs)])
+                for number, target in those
+            ]
+            states_of = torch.tensor([at for at, _, _ in part], device=logs.device)
+            tokens = torch.tensor([token for _, _, (_, token) in part], device=logs.device)
+            values = logs[states_of, tokens]
+            likeliest = [False] * len(part)
+            if details:
+                likeliest = (values >= logs.amax(1)[states_of]).tolist()
+            for (_, number, target), *one in zip(part, values.tolist(), likeliest, strict=True):
+                wanted[number][target] = (one[0], one[1])
+
+    def _halves(self, job: Job, rows: Sequence[Row]) -> list[Job]:
+        """Two halves of a job that did not fit the memory."""
+        if len(job.lines) == 1 and len(job.lines[0]) == 1:
+            raise self._too_large()
+        self._lower_budget(sum(len(rows[number]) for line in job.lines for number in line))
+        if len(job.lines) > 1:
+            middle = len(job.lines) // 2
+            return [Job(job.shared, job.lines[:middle]), Job(job.shared, job.lines[middle:])]
+        (line,) = job.lines
+        middle = len(line) // 2
+        return [Job(job.shared, (line[:middle],)), Job(job.shared, (line[middle:],))]
+
+    def _lower_budget(self, tokens: int) -> None:
+        """A batch of so many tokens did not fit: later ones are no larger than half of it."""
+        self.batch_tokens = max(1, min(self.batch_tokens, tokens // 2))
+
+    def _too_large(self) -> CellFailed:
+        return CellFailed(
+            f"one text does not fit the memory of {self.model.device}; "
+            "lower --max-length or use --dtype bfloat16"
         )
-        states = outputs.last_hidden_state if self.plain_head else outputs.logits
-        return states, getattr(outputs, "past_key_values", None)
-
-    @torch.inference_mode()
-    def _probe(self) -> tuple[bool, bool]:
-        """(whether logits are the output matrix times the last hidden state, whether keys and
-        values can be shared).
-
-        Models that scale or cap their logits go through their own forward pass instead.
-        """
-        ids = torch.arange(3, device=self.model.device)[None]
-        mask = torch.ones_like(ids)
-        whole = self.network(input_ids=ids, attention_mask=mask, use_cache=True)
-        base = self.network.base_model(input_ids=ids, attention_mask=mask)
-        head, states = (
-            self.network.get_output_embeddings(),
-            getattr(base, "last_hidden_state", None),
-        )
-        plain = head is not None and states is not None and torch.equal(head(states), whole.logits)
-        return plain, type(getattr(whole, "past_key_values", None)) is DynamicCache
-
-    def _halve(self, rows: Sequence[int], longest: int) -> list[Any]:
-        """Two halves of a batch that did not fit the memory; later batches are no larger."""
-        if len(rows) == 1:
-            raise CellFailed(
-                f"one text does not fit the memory of {self.model.device}; "
-                "lower --max-length or use --dtype bfloat16"
-            )
-        self.batch_tokens = max(1, min(self.batch_tokens, len(rows) * longest // 2))
-        middle = len(rows) // 2
-        return [rows[:middle], rows[middle:]]
 
     def _account(self, phase: str, requests: int, truncated: int, started: float) -> None:
         self.usage.requests += requests
         self.usage.truncated += truncated
         seconds = time.perf_counter() - started
         self.usage.by_phase[phase] = self.usage.by_phase.get(phase, 0.0) + seconds
+
+
+def _score_of(
+    number: int,
+    request: Request,
+    found: Sequence[Sequence[Found]],
+    truncated: bool,
+    details: bool,
+) -> Score:
+    """The result of request `number`; found: what its continuations' tokens got."""
+    # In double precision: the sum of n equal terms is exactly n times the term.
+    totals = tuple(sum(value for value, _ in tokens) for tokens in found)
+    for total in totals:
+        if not math.isfinite(total):
+            raise CellFailed(f"request {number}: the log-likelihood of a continuation is {total}")
+    return Score(
+        log_likelihoods=totals,
+        token_counts=tuple(len(tokens) for tokens in found),
+        byte_counts=tuple(len(text.encode()) for text in request.continuations),
+        truncated=truncated,
+        tokens=tuple(tuple(value for value, _ in tokens) for tokens in found) if details else (),
+        greedy=tuple(all(best for _, best in tokens) for tokens in found) if details else (),
+    )

@@ -18,11 +18,14 @@ MIN_SAVING = {"cpu": 192, "cuda": 4096}
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Rows (by index) that go through the network together; their first `shared` tokens once."""
+class Job:
+    """Lines of rows (by index) that go through the network together.
+
+    The first `shared` tokens of all of them go before, once. A line of several rows is packed.
+    """
 
     shared: int
-    rows: tuple[int, ...]
+    lines: tuple[tuple[int, ...], ...]
 
 
 def merge_rows(rows: Sequence[Row]) -> tuple[list[int], list[Row]]:
@@ -43,22 +46,48 @@ def merge_rows(rows: Sequence[Row]) -> tuple[list[int], list[Row]]:
     return [last - place for place in owner], kept[::-1]
 
 
-def group_rows(
-    rows: Sequence[Row], batch_tokens: int, min_saving: int
-) -> tuple[list[Group], list[int]]:
-    """Groups of rows that are worth sharing their common first tokens, and the rows left over.
+def plan_rows(
+    rows: Sequence[Row],
+    free: Sequence[int],
+    before: int,
+    batch_tokens: int,
+    at_once: int,
+    min_saving: int | None,
+) -> list[Job]:
+    """Jobs of a row a line, groups that share their first tokens and batches of the others.
 
-    rows: in lexicographic order, none the beginning of another. A row joins the group before it
-    where they have at least half of every row in common and that costs fewer tokens than going
-    alone. rows x longest of a group stays within batch_tokens.
+    rows: in lexicographic order, none the beginning of another, after `before` cached tokens. free:
+    first tokens of each that may be shared. batch_tokens, at_once: tokens of a group and of a
+    batch. min_saving: tokens that a group must save; None: no groups.
     """
-    groups: list[Group] = []
+    groups: list[tuple[int, range]] = []
+    alone: Sequence[int] = range(len(rows))
+    if min_saving is not None:
+        groups, alone = group_rows(rows, free, batch_tokens, min_saving)
+    jobs = [Job(before + shared, tuple((row,) for row in group)) for shared, group in groups]
+    # Cached tokens are copied for every row.
+    lengths = [before + len(rows[number]) for number in alone]
+    for batch in batches(lengths, batch_tokens if before else at_once):
+        jobs.append(Job(before, tuple((alone[number],) for number in batch)))
+    return jobs
+
+
+def group_rows(
+    rows: Sequence[Row], free: Sequence[int], batch_tokens: int, min_saving: int
+) -> tuple[list[tuple[int, range]], list[int]]:
+    """Groups of rows that are worth sharing their first tokens, and the rows left over.
+
+    A group is the number of tokens it shares and its rows. rows, free: as in `plan_rows`. A row
+    joins the group before it where they have at least half of every row in common and that costs
+    fewer tokens than going alone. rows x longest of a group stays within batch_tokens.
+    """
+    groups: list[tuple[int, range]] = []
     alone: list[int] = []
     first = 0
     while first < len(rows):
-        end, shared, longest = first + 1, len(rows[first]), len(rows[first])
+        end, shared, longest = first + 1, min(len(rows[first]), free[first]), len(rows[first])
         while end < len(rows):
-            common = common_length(rows[end - 1][:shared], rows[end])
+            common = min(common_length(rows[end - 1][:shared], rows[end]), free[end])
             longest_now = max(longest, len(rows[end]))
             others = end - first
             # Going along costs this row's tail, and what the others no longer share.
@@ -67,8 +96,8 @@ def group_rows(
             if not fits or 2 * common < longest_now or cost >= len(rows[end]):
                 break
             end, shared, longest = end + 1, common, longest_now
-        if end - first > 1 and (end - first - 1) * shared >= min_saving:
-            groups.append(Group(shared, tuple(range(first, end))))
+        if end - first > 1 and (end - first - 1) * shared >= max(1, min_saving):
+            groups.append((shared, range(first, end)))
         else:
             alone += range(first, end)
         first = end

@@ -5,23 +5,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import (
-    Gemma2Config,
-    Gemma2ForCausalLM,
-    GPTNeoXConfig,
-    GPTNeoXForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-    OPTConfig,
-    OPTForCausalLM,
-)
 
-from benchsuite.errors import CellFailed, NotApplicable
+from benchsuite.errors import CellFailed, InputError
 from benchsuite.models.registry import Model, load_model
-from benchsuite.scoring import Request, make_scorer, score
+from benchsuite.scoring import Request, Scorer, make_scorer, packing, score
 from benchsuite.scoring import decoder as engine
-from tests.scoring.reference import greedy, log_likelihoods
-from tests.tiny import SENTENCES, tiny_gpt2, tiny_tokenizer
+from benchsuite.scoring.passes import Passes
+from tests.scoring.reference import greedy, log_likelihood, log_likelihoods, split_ids
+from tests.tiny import SENTENCES, tiny_gpt2
 
 TOLERANCE = 1e-4  # nats, in float32
 
@@ -68,10 +59,13 @@ def close(found, expected) -> bool:
     return found == pytest.approx(expected, abs=TOLERANCE)
 
 
-def check(model: Model, requests: list[Request], batch_tokens: int = 8192) -> None:
-    for request, result in zip(requests, score(model, requests, batch_tokens), strict=True):
-        assert close(result.log_likelihoods, log_likelihoods(model, request)), request
-        assert result.byte_counts == tuple(len(c.encode()) for c in request.continuations)
+def check(model: Model, requests: list[Request]) -> None:
+    check_with(make_scorer(model), requests)
+
+
+def check_with(scorer: Scorer, requests: list[Request]) -> None:
+    for request, result in zip(requests, scorer.score(requests), strict=True):
+        assert close(result.log_likelihoods, log_likelihoods(scorer.model, request)), request
 
 
 def sharing_requests() -> list[Request]:
@@ -83,17 +77,40 @@ def sharing_requests() -> list[Request]:
     ]
 
 
-@pytest.mark.parametrize("min_saving", [0, 10**9], ids=["shared", "separate"])
+@pytest.fixture(params=["packed", "cached", "plain"])
+def way(request, monkeypatch) -> str:
+    """What the engine may do: pack lines, share keys and values only, or neither."""
+    if request.param != "packed":
+        monkeypatch.setattr(Passes, "_packs", lambda *given: False)
+    if request.param == "plain":
+        monkeypatch.setattr(Passes, "_shares", lambda *given: False)
+    return request.param
+
+
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(requests=requests_of, batch_tokens=st.integers(1, 300), seed=st.integers(0, 99))
+@given(
+    requests=requests_of,
+    batch_tokens=st.integers(1, 300),
+    prefix=st.integers(1, 8),
+    seed=st.integers(0, 99),
+)
 def test_scores_are_those_of_one_text_at_a_time(
-    model, monkeypatch, min_saving, requests, batch_tokens, seed
+    model, monkeypatch, way, requests, batch_tokens, prefix, seed
 ):
-    monkeypatch.setattr(engine, "MIN_SAVING", {"cpu": min_saving})
+    """Whatever the budget, the order, the neighbours and what is kept from the call before."""
+    monkeypatch.setattr(engine, "MIN_SAVING", {"cpu": seed % 2})
+    monkeypatch.setattr(engine, "PREFIX", prefix)
+    monkeypatch.setattr(packing, "PASS_TOKENS", seed % 3 - 1)
     random.Random(seed).shuffle(requests)
-    check(model, requests, batch_tokens)
+    scorer = make_scorer(model, batch_tokens)
+    assert (scorer.passes.packs, scorer.passes.shares) == (way == "packed", way == "cached")
+    middle = seed % (len(requests) + 1)
+    found = scorer.score(requests[:middle]) + scorer.score(requests[middle:])
+    for request, result in zip(requests, found, strict=True):
+        assert close(result.log_likelihoods, log_likelihoods(model, request)), request
+        assert result.byte_counts == tuple(len(c.encode()) for c in request.continuations)
 
 
 def test_offsets_that_leave_spaces_out(trimming):
@@ -109,61 +126,63 @@ def test_a_continuation_that_begins_another(model):
     check(model, [Request("The answer", (" is", " is yes", " is yes or no", " is"))])
 
 
-def test_shared_beginnings_feed_fewer_tokens_and_score_the_same(tmp_path, monkeypatch):
+def test_shared_beginnings_feed_fewer_tokens_and_score_the_same(tmp_path, monkeypatch, way):
     model = load_model(str(tiny_gpt2(tmp_path, n_positions=256)))
-    requests = sharing_requests()
-    monkeypatch.setattr(engine, "MIN_SAVING", {"cpu": 10**9})
-    apart = make_scorer(model)
-    separate = apart.score(requests)
     monkeypatch.setattr(engine, "MIN_SAVING", {"cpu": 64})
-    together = make_scorer(model)
-    for one, other in zip(together.score(requests), separate, strict=True):
-        assert close(one.log_likelihoods, other.log_likelihoods)
-    assert together.usage.tokens < apart.usage.tokens / 3
-    check(model, requests)
-
-
-FAMILIES = {
-    "llama": (LlamaForCausalLM, LlamaConfig, {}),
-    "gpt_neox": (GPTNeoXForCausalLM, GPTNeoXConfig, {}),
-    "opt": (OPTForCausalLM, OPTConfig, {"ffn_dim": 32, "word_embed_proj_dim": 16}),
-    # Caps its logits, so that they are not the output matrix times the hidden state.
-    "gemma2": (Gemma2ForCausalLM, Gemma2Config, {"final_logit_softcapping": 1.5, "head_dim": 8}),
-}
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-@pytest.mark.parametrize("min_saving", [0, 10**9], ids=["shared", "separate"])
-def test_other_architectures(tmp_path, monkeypatch, name, min_saving):
-    architecture, config, extra = FAMILIES[name]
-    tokenizer = tiny_tokenizer()
-    torch.manual_seed(1)
-    network = architecture(
-        config(
-            vocab_size=len(tokenizer),
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=128,
-            initializer_range=0.3,
-            bos_token_id=0,
-            eos_token_id=0,
-            pad_token_id=0,
-            **extra,
-        )
-    )
-    network.save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    model = load_model(str(tmp_path))
-    monkeypatch.setattr(engine, "MIN_SAVING", {"cpu": min_saving})
-    requests = [*sharing_requests(), Request("", ("The end.", "日本")), Request("x", ("y", " yes"))]
+    requests = sharing_requests()
     check(model, requests)
     scorer = make_scorer(model)
-    assert scorer.plain_head == (name != "gemma2")
-    contexts = ["The old keeper", "x", SENTENCES[0]]
-    assert scorer.generate(contexts, ["\n"], 6) == [greedy(model, c, ["\n"], 6) for c in contexts]
+    scorer.score(requests)
+    rows = [
+        model.tokenizer(one.context + text)["input_ids"][:-1]
+        for one in requests
+        for text in one.continuations
+    ]
+    if way == "packed":
+        beginnings = {tuple(row[: at + 1]) for row in rows for at in range(len(row))}
+        assert scorer.usage.tokens == len(beginnings)
+    elif way == "cached":
+        assert scorer.usage.tokens < sum(map(len, rows)) / 3
+    else:
+        assert scorer.usage.tokens == sum(map(len, rows))
+
+
+def test_demonstrations_go_through_the_network_once(tmp_path, monkeypatch):
+    model = load_model(str(tiny_gpt2(tmp_path, n_positions=512)))
+    shots = " ".join(SENTENCES) + "\n"
+    size = len(model.tokenizer(shots)["input_ids"])
+    assert size > 2 * engine.PREFIX
+    calls = [
+        [Request(f"{shots}{word} {number}?", (" yes", " no no")) for number in range(4)]
+        for word in ("The", "A letter", "People")
+    ]
+    scorer = make_scorer(model)
+    for requests in calls:
+        for request, result in zip(requests, scorer.score(requests), strict=True):
+            assert close(result.log_likelihoods, log_likelihoods(model, request))
+    apart = [make_scorer(model) for _ in calls]
+    for one, requests in zip(apart, calls, strict=True):
+        one.score(requests)
+    fed = sum(one.usage.tokens for one in apart)
+    # A few of its last tokens may go again: the first call cannot tell them from its requests'.
+    assert fed - 2 * size <= scorer.usage.tokens <= fed - 2 * (size - 5)
+    # Kept for as long as requests begin so, and not longer.
+    assert 0 < len(scorer.prefix) <= size
+    check_with(scorer, [Request("x", ("y", " yes"))])
+    assert (scorer.prefix, scorer.prefix_cache) == ((), None)
+
+
+@pytest.mark.parametrize("way", ["cached"], indirect=True)
+def test_demonstrations_are_kept_where_lines_cannot_be_packed(tmp_path, way):
+    model = load_model(str(tiny_gpt2(tmp_path, n_positions=512)))
+    shots = " ".join(SENTENCES) + "\n"
+    scorer = make_scorer(model)
+    for word in ("The", "A letter"):
+        check_with(
+            scorer, [Request(f"{shots}{word} {number}", (" yes", " no")) for number in (1, 2)]
+        )
+    assert len(scorer.prefix) > engine.PREFIX
+    assert scorer.usage.tokens < 1.5 * len(scorer.prefix)
 
 
 def test_a_tokenizer_that_begins_every_text_with_a_token(tmp_path, model):
@@ -245,36 +264,52 @@ def test_a_score_that_is_not_finite_names_its_request(tmp_path):
         score(model, [Request("a", ("b",))])
 
 
-def run_out_of_memory(monkeypatch, model: Model, most_rows: int) -> None:
-    """Let every pass of more than most_rows rows run out of memory."""
+def run_out_of_memory(monkeypatch, model: Model, most: int) -> None:
+    """Let every pass of more than `most` tokens, padding counted, run out of memory."""
     forward = model.network.base_model.forward
 
     def limited(input_ids, **kwargs):
-        if len(input_ids) > most_rows:
+        if input_ids.numel() > most:
             raise torch.OutOfMemoryError("out of memory")
         return forward(input_ids=input_ids, **kwargs)
 
     monkeypatch.setattr(model.network.base_model, "forward", limited)
 
 
-def test_running_out_of_memory_halves_the_batch(model, monkeypatch):
+def test_running_out_of_memory_halves_the_batch(model, monkeypatch, way):
     requests = [Request(sentence, (" yes", " no no")) for sentence in SENTENCES]
     expected = score(model, requests)
     contexts = [sentence[:9] for sentence in SENTENCES]
     generated = make_scorer(model).generate(contexts, ["\n"], 5)
-    run_out_of_memory(monkeypatch, model, most_rows=2)
     scorer = make_scorer(model)
+    run_out_of_memory(monkeypatch, model, most=80)
     for one, other in zip(scorer.score(requests), expected, strict=True):
         assert close(one.log_likelihoods, other.log_likelihoods)
-    assert scorer.batch_tokens < 8192
+    budget = scorer.batch_tokens
+    assert budget < 8192
+    run_out_of_memory(monkeypatch, model, most=20)
     assert scorer.generate(contexts, ["\n"], 5) == generated
+    assert scorer.batch_tokens < budget
+
+
+def test_branches_of_one_line_that_do_not_fit_the_memory_go_apart(model, monkeypatch):
+    request = Request(SENTENCES[0], tuple(f" {word}" for word in SENTENCES[1].split()))
+    expected = log_likelihoods(model, request)
+    scorer = make_scorer(model)
+    (context,) = scorer.count_tokens([request.context])
+    run_out_of_memory(monkeypatch, model, most=context + 8)
+    (result,) = scorer.score([request])
+    assert close(result.log_likelihoods, expected)
+    assert scorer.batch_tokens < 8192
 
 
 def test_a_text_that_never_fits_the_memory_fails_the_cell(model, monkeypatch):
     scorer = make_scorer(model)
-    run_out_of_memory(monkeypatch, model, most_rows=0)
+    run_out_of_memory(monkeypatch, model, most=0)
     with pytest.raises(CellFailed, match="does not fit the memory"):
         scorer.score([Request("a", ("b", "c d"))])
+    with pytest.raises(CellFailed, match="does not fit the memory"):
+        scorer.generate(["a", "b"], [], 3)
 
 
 def test_generation_equals_one_at_a_time(model):
@@ -331,7 +366,25 @@ def test_no_requests(model):
     assert score(model, []) == []
 
 
-def test_other_families_say_what_is_missing(tiny_bert_folder, tiny_t5_folder):
-    for folder in (tiny_bert_folder, tiny_t5_folder):
-        with pytest.raises(NotApplicable, match="implemented for decoders only"):
-            score(load_model(str(folder)), [Request("a", ("b",))])
+def test_a_path_of_another_family(model):
+    with pytest.raises(InputError, match="no scoring path 'pll' for an decoder; it has sum"):
+        score(model, [Request("a", ("b",))], path="pll")
+
+
+def test_details_are_the_tokens_and_whether_each_was_the_likeliest(model):
+    context = SENTENCES[0][:20]
+    likely = greedy(model, context, [], 3)
+    request = Request(context, (likely, likely + " no", " yes"))
+    (plain,) = score(model, [request])
+    (result,) = score(model, [request], details=True)
+    assert (plain.tokens, plain.greedy) == ((), ())
+    assert result.log_likelihoods == tuple(sum(tokens) for tokens in result.tokens)
+    assert tuple(map(len, result.tokens)) == result.token_counts
+    assert close(result.log_likelihoods, plain.log_likelihoods)
+    assert result.greedy == (True, False, False)
+    for tokens, continuation in zip(result.tokens, request.continuations, strict=True):
+        before, scored = split_ids(model, context, continuation)
+        alone = [
+            log_likelihood(model, before + scored[:at], [token]) for at, token in enumerate(scored)
+        ]
+        assert close(tokens, alone)

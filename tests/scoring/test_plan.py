@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchsuite.scoring.plan import batches, common_length, group_rows, merge_rows
+from benchsuite.scoring.plan import batches, common_length, group_rows, merge_rows, plan_rows
 
 rows_of = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=12).map(tuple), max_size=30)
 
@@ -15,26 +15,28 @@ def test_merging_keeps_the_fewest_rows_that_begin_with_all(rows):
     assert kept == sorted(set(rows) - set(begins))
 
 
-@given(rows_of, st.integers(1, 200), st.integers(0, 40))
-def test_groups_share_what_they_have_in_common(rows, batch_tokens, min_saving):
+@given(rows_of, st.integers(1, 200), st.integers(0, 40), st.integers(0, 12), st.integers(0, 9))
+def test_groups_share_what_they_have_in_common(rows, batch_tokens, min_saving, free, before):
     _, kept = merge_rows(rows)
-    groups, alone = group_rows(kept, batch_tokens, min_saving)
-    assert sorted([*alone, *(n for group in groups for n in group.rows)]) == list(range(len(kept)))
-    for group in groups:
-        members = [kept[number] for number in group.rows]
-        assert len(members) > 1
-        assert len({row[: group.shared] for row in members}) == 1
-        assert all(len(row) > group.shared for row in members)
-        assert len(members) * max(map(len, members)) <= batch_tokens
-        assert (len(members) - 1) * group.shared >= min_saving
+    allowed = [min(free, len(row) - 1) for row in kept]
+    jobs = plan_rows(kept, allowed, before, batch_tokens, batch_tokens, min_saving)
+    assert sorted(n for job in jobs for (n,) in job.lines) == list(range(len(kept)))
+    for job in jobs:
+        members = [kept[number] for (number,) in job.lines]
+        shared = job.shared - before
+        assert len({row[:shared] for row in members}) == 1
+        assert shared <= min(allowed[number] for (number,) in job.lines)
+        if shared:
+            assert len(members) * max(map(len, members)) <= batch_tokens
+            assert (len(members) - 1) * shared >= max(1, min_saving)
 
 
 def test_questions_of_one_passage_are_grouped_and_other_passages_are_not():
     passages = [(1,) * 50, (2,) * 50]
     rows = [(*passage, question, option) for passage in passages for question in (3, 4)
             for option in (5, 6)]  # fmt: skip
-    groups, alone = group_rows(rows, 8192, min_saving=100)
-    assert [(group.shared, len(group.rows)) for group in groups] == [(50, 4), (50, 4)]
+    groups, alone = group_rows(rows, [51] * len(rows), 8192, min_saving=100)
+    assert [(shared, len(group)) for shared, group in groups] == [(50, 4), (50, 4)]
     assert alone == []
 
 

@@ -1,0 +1,279 @@
+"""A causal network as the engine uses it: what it can be given, and the passes themselves.
+
+What an architecture takes is not asked of its name: each way of saving work is tried once on a few
+tokens against plain rows, and used where it gives the same states.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache
+from transformers.activations import FastGELUActivation, NewGELUActivation
+
+from benchsuite.scoring.packing import Line, lay_out, tree_mask
+from benchsuite.scoring.plan import Row
+
+if TYPE_CHECKING:
+    from benchsuite.models.registry import Model
+
+# Largest difference of states taken for the same, as a share of the largest state: rounding stays
+# far below, a token that sees what it should not, or stands elsewhere, goes far beyond.
+TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 6e-2}
+# What configurations call the reach of local attention, in tokens.
+WINDOWS = (
+    "sliding_window",
+    "window_size",
+    "attention_window",
+    "attention_window_size",
+    "attention_chunk_size",
+)
+# Logits taken at a time: vocabularies are wide, and a table that fits the caches is faster.
+HEAD_NUMBERS = {"cpu": 2**23, "cuda": 2**26}
+# The rows of the self-test: three branches in two depths, and a neighbour that gets padding.
+BEGIN, TRIAL = (3, 1, 4), ((3, 1, 4, 1, 5, 2), (3, 1, 4, 1, 6), (3, 1, 4, 2), (2, 5, 3, 4))
+
+
+class Passes:
+    """Passes of one model.
+
+    plain_head: logits are the output matrix times the last hidden state (models that scale or cap
+    their logits go through their own forward pass). packs: it takes block masks and positions.
+    shares: keys and values of one row can be repeated for others. reach: longest line, cached
+    tokens included, for which `packs` holds; None: any. pair_cost: multiplications of attention
+    between two tokens, in those that a token costs otherwise.
+    """
+
+    def __init__(self, model: Model, pad: int) -> None:
+        self.model = model
+        self.network: Any = model.network
+        self.pad = pad
+        self.activations = _slow_activations(self.network)
+        self.reach = _reach(self.network)
+        self.pair_cost = _pair_cost(self.network)
+        self.plain_head = self.packs = self.shares = False
+        self._probe()
+
+    @torch.inference_mode()
+    def states(
+        self, lines: Sequence[Line], cache: Any = None, before: int = 0, packed: bool = False
+    ) -> Tensor:
+        """States (lines, longest, width) of right-padded lines after `before` cached tokens.
+
+        States are last hidden states, or logits where the head is not plain. cache: of one row; it
+        is left as it is. packed: with block masks, as lines of several rows need them.
+        """
+        longest = max(len(line.ids) for line in lines)
+        ids = _padded([line.ids for line in lines], self.pad).to(self.model.device)
+        if cache is not None:
+            cache = _fork(cache, len(lines))
+        if packed and (before or any(len(line.places) > 1 for line in lines)):
+            mask = tree_mask(lines, before, self.network.dtype)
+            depths = _padded([line.depths for line in lines], 0) + before
+            extra = {"position_ids": depths.to(self.model.device)}
+        else:
+            # Causal attention does not look to the right, so padding there needs no masking.
+            mask = ids.new_ones(len(lines), before + longest)
+            extra = {}
+        outputs = self._run(
+            self.network.base_model if self.plain_head else self.network,
+            input_ids=ids,
+            attention_mask=mask.to(self.model.device),
+            **extra,
+            **({"use_cache": False} if cache is None else {"past_key_values": cache}),
+        )
+        states: Tensor = outputs.last_hidden_state if self.plain_head else outputs.logits
+        return states
+
+    @torch.inference_mode()
+    def cached(self, ids: Row, cache: Any = None, before: int = 0, packed: bool = False) -> Any:
+        """Keys and values of one row, which goes on from `before` cached tokens."""
+        line = lay_out([ids])
+        if cache is not None:
+            cache = _fork(cache, 1)
+        elif packed:
+            # Not the model's own: that forgets what its local layers would not look at again.
+            cache = DynamicCache()
+        mask: Tensor = torch.ones(1, before + len(ids), dtype=torch.long)
+        extra = {}
+        if before and packed:
+            mask = tree_mask([line], before, self.network.dtype)
+            extra["position_ids"] = torch.tensor([line.depths], device=self.model.device) + before
+        return self._run(
+            self.network.base_model if self.plain_head else self.network,
+            input_ids=torch.tensor([ids], device=self.model.device),
+            attention_mask=mask.to(self.model.device),
+            past_key_values=cache,
+            use_cache=True,
+            **extra,
+            # The head would look at every position in vain.
+            **({} if self.plain_head else {"logits_to_keep": 1}),
+        ).past_key_values
+
+    def packs_to(self, length: int) -> bool:
+        """Whether rows of so many tokens may be packed."""
+        return self.packs and (self.reach is None or length <= self.reach)
+
+    @torch.inference_mode()
+    def log_probabilities(self, states: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Parts of states: number of the first, log-probabilities (states, vocabulary)."""
+        head: Any = self.network.get_output_embeddings() if self.plain_head else nn.Identity()
+        width = head.weight.shape[0] if self.plain_head else states.shape[1]
+        rows = max(1, HEAD_NUMBERS[self.model.device] // width)
+        for start in range(0, len(states), rows):
+            # One fused kernel; `logsumexp` and a difference take ten times as long on a processor.
+            yield start, head(states[start : start + rows]).float().log_softmax(1)
+
+    def _run(self, network: Any, **arguments: Any) -> Any:
+        with _fused(self.activations):
+            return network(**arguments)
+
+    @torch.inference_mode()
+    def _probe(self) -> None:
+        """Try what the architecture takes."""
+        size = self.network.config.get_text_config().vocab_size
+        rows = [tuple(token % size for token in row) for row in TRIAL]
+        plain = [lay_out([row]) for row in rows]
+        ids = _padded([line.ids for line in plain], self.pad).to(self.model.device)
+        mask = torch.ones_like(ids)
+        whole = self._run(self.network, input_ids=ids, attention_mask=mask, use_cache=True)
+        base = self._run(self.network.base_model, input_ids=ids, attention_mask=mask)
+        head = self.network.get_output_embeddings()
+        expected: Any = getattr(base, "last_hidden_state", None)
+        self.plain_head = (
+            head is not None and expected is not None and torch.equal(head(expected), whole.logits)
+        )
+        if not self.plain_head:
+            expected = whole.logits
+        caches = type(getattr(whole, "past_key_values", None)) is DynamicCache
+        self.packs = caches and self._packs(rows, expected)
+        # Beyond the reach of packing, and where there is none.
+        if not self.packs or self.reach is not None:
+            self.shares = caches and self._shares(rows, expected)
+
+    def _packs(self, rows: list[Row], expected: Tensor) -> bool:
+        """Whether packed lines, alone and after cached tokens, have the states of plain rows."""
+        lines = [lay_out(rows[:3]), lay_out(rows[3:])]
+        begin, tails = len(BEGIN), lay_out([row[len(BEGIN) :] for row in rows[:3]])
+        # Architectures refuse what they do not know with errors of every kind.
+        try:
+            packed = self.states(lines, packed=True)
+            cache = self.cached(rows[0][:1], packed=True)
+            cache = self.cached(rows[0][1:begin], cache, 1, packed=True)
+            after = self.states([tails], cache, begin, packed=True)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception:
+            return False
+        found = [packed[0, line] for line in lines[0].places] + [packed[1, lines[1].places[0]]]
+        return all(
+            self._same(one, expected[number, : len(rows[number])])
+            for number, one in enumerate(found)
+        ) and all(
+            self._same(after[0, line], expected[number, begin : len(rows[number])])
+            for number, line in enumerate(tails.places)
+        )
+
+    def _shares(self, rows: list[Row], expected: Tensor) -> bool:
+        """Whether rows that go on from one row's repeated keys and values have their states."""
+        begin = len(BEGIN)
+        try:
+            tails = [lay_out([row[begin:]]) for row in rows[:3]]
+            after = self.states(tails, self.cached(rows[0][:begin]), begin)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception:
+            return False
+        return all(
+            self._same(after[number, : len(line.ids)], expected[number, begin : len(rows[number])])
+            for number, line in enumerate(tails)
+        )
+
+    def _same(self, found: Tensor, expected: Tensor) -> bool:
+        scale = expected.abs().max()
+        most = TOLERANCE.get(self.network.dtype, 1e-4) * scale
+        return bool((found - expected).abs().max() <= most)
+
+
+def _padded(rows: Sequence[Sequence[int]], pad: int) -> Tensor:
+    longest = max(map(len, rows))
+    return torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows])
+
+
+def _fork(cache: Any, rows: int) -> Any:
+    """The same keys and values, for so many rows, in a cache that can grow on its own."""
+    fork = copy.copy(cache)
+    fork.layers = [copy.copy(layer) for layer in cache.layers]
+    if rows > 1:
+        fork.batch_repeat_interleave(rows)
+    return fork
+
+
+def shortened(cache: Any, tokens: int) -> Any:
+    """The first `tokens` keys and values of a cache of one row."""
+    short = _fork(cache, 1)
+    for layer in short.layers:
+        # A copy of the part, so that the rest is not held in memory.
+        layer.keys = layer.keys[..., :tokens, :].clone()
+        layer.values = layer.values[..., :tokens, :].clone()
+    return short
+
+
+def _reach(network: Any) -> int | None:
+    """The smallest reach of any local attention, or side of a causal mask that a network stores."""
+    config = network.config.get_text_config()
+    known = [getattr(config, name, None) for name in WINDOWS]
+    # GPT-Neo and GPT-J look up which places see each other in a buffer, by place in the line.
+    known += [
+        buffer.shape[-1]
+        for buffer in network.buffers()
+        if buffer.dim() == 4 and buffer.shape[-1] == buffer.shape[-2]
+    ]
+    return min((number for number in known if isinstance(number, int) and number), default=None)
+
+
+def _pair_cost(network: Any) -> float:
+    """Multiplications of attention between two tokens, as a share of a token's with weights.
+
+    Measured on a processor, masked attention multiplies at 0.8 to 1 of the rate of matrix products.
+    """
+    config = network.config.get_text_config()
+    embeddings = {id(weight) for weight in network.get_input_embeddings().parameters()}
+    weights = sum(
+        parameter.numel()
+        for parameter in network.base_model.parameters()
+        if parameter.dim() > 1 and id(parameter) not in embeddings
+    )
+    layers, width = config.num_hidden_layers, config.hidden_size
+    return float(2 * layers * width / max(1, weights))
+
+
+def _slow_activations(network: Any) -> list[tuple[nn.Module, str, nn.Module]]:
+    """(parent, name, module) of each activation that has a fused equal in torch.
+
+    GELU by tanh, spelled out in eight steps, takes a fifth of a pass of GPT-2 on a processor.
+    """
+    return [
+        (parent, name, child)
+        for parent in network.modules()
+        for name, child in parent.named_children()
+        if type(child) in (NewGELUActivation, FastGELUActivation)
+    ]
+
+
+@contextmanager
+def _fused(activations: list[tuple[nn.Module, str, nn.Module]]) -> Iterator[None]:
+    """Put the fused activations in, for the time of a pass: the network is the caller's."""
+    fused = nn.GELU(approximate="tanh")
+    for parent, name, _ in activations:
+        setattr(parent, name, fused)
+    try:
+        yield
+    finally:
+        for parent, name, module in activations:
+            setattr(parent, name, module)
