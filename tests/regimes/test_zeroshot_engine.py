@@ -96,7 +96,7 @@ def test_what_is_shortened_fits_and_the_engine_cuts_nothing(
     variants = make_predictor(spec, spec.prompts, small_window).predict(examples)
     assert small_window.usage.truncated == before
     fixed = "Question: Who?\nAnswer: the old keeper"
-    tokens = small_window.count_tokens([fields["context"] + "\n" + fixed])[0]
+    tokens = small_window.count_tokens([fields["context"].strip() + "\n" + fixed])[0]
     assert variants[1].prompt == "question-answer"
     if tokens < 60:
         assert variants[1].counts == {"truncated": 0}

@@ -7,6 +7,7 @@ from zlib import crc32
 
 import pytest
 
+from benchsuite.regimes.base import Variant
 from benchsuite.regimes.zeroshot import ZeroShot, make_predictor
 from tests.regimes.fakes import FakeScorer, made_examples
 from tests.tasks.test_prompts import spec_of
@@ -31,10 +32,55 @@ GOLDEN: dict[str, list[Any]] = {
 }
 LABELS = ["no", "yes"]
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+# The same for every other way of scoring: (method, score, norm) -> answers.
+GOLDEN_BESIDE: dict[tuple[str, str, str], list[Any]] = {
+    ("cloze", "sum", "token"): [0, 0, 1, 0, 0, 0],
+    ("cloze", "sum", "byte"): [0, 0, 1, 0, 0, 0],
+    ("cloze", "pmi", "none"): [1, 1, 1, 1, 1, 0],
+    ("cloze", "calibrated", "none"): [0, 0, 1, 0, 0, 0],
+    ("threshold", "sum", "none"): [1, 0, 0, 1, 0, 1],
+    ("threshold", "sum", "byte"): [1, 0, 0, 1, 0, 1],
+    ("rating", "sum", "token"): [1.045797, 1.062434, 0.156855, 0.008546, 4.838523, 4.973109],
+    ("rating", "sum", "byte"): [2.314094, 2.401301, 1.817159, 1.162275, 3.7815, 3.954617],
+    ("rating", "calibrated", "none"): [0.643521, 0.654819, 0.088837, 0.004777, 4.71808, 4.952057],
+    ("choice", "sum", "none"): [1, 3, 3, 1, 2, 0],
+    ("choice", "sum", "token"): [1, 3, 3, 1, 2, 0],
+    ("choice", "pmi", "none"): [1, 1, 3, 1, 2, 0],
+    ("pair", "sum", "token"): [0, 0, 1, 0, 0, 0],
+    ("pair", "sum", "byte"): [0, 0, 1, 0, 0, 0],
+    ("entity", "sum", "token"): [
+        (0, 3, 3, 1, 0, 0, 0),
+        (0, 0, 1, 2, 0, 0, 0),
+        (0, 1, 2, 2, 0, 3, 0),
+        (0, 3, 3, 0, 0, 3, 0),
+        (0, 1, 1, 2, 0, 1, 0),
+        (0, 1, 2, 1, 0, 3, 0),
+    ],
+    ("entity", "sum", "byte"): [
+        (0, 3, 3, 1, 0, 0, 0),
+        (0, 0, 1, 2, 0, 0, 0),
+        (0, 1, 2, 2, 0, 3, 0),
+        (0, 3, 3, 0, 0, 3, 0),
+        (0, 0, 1, 2, 0, 0, 0),
+        (0, 0, 3, 1, 0, 3, 0),
+    ],
+    ("entity", "calibrated", "none"): [
+        (0, 3, 3, 1, 0, 0, 0),
+        (0, 0, 1, 2, 0, 0, 0),
+        (0, 1, 2, 2, 0, 3, 0),
+        (0, 3, 3, 0, 0, 0, 0),
+        (0, 1, 1, 2, 0, 0, 0),
+        (0, 1, 2, 1, 0, 0, 0),
+    ],
+}
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "cloze": (
         "classification",
-        {"template": "{{ text }} So", "verbalizers": {"no": [" no", " bad"], "yes": " yes"}},
+        {
+            "template": "{{ text }} So",
+            "verbalizers": {"no": [" no", " bad"], "yes": " yes"},
+            "premise": "So",
+        },
         {"labels": LABELS},
     ),
     "threshold": ("classification", {"template": "{{ text }}"}, {"labels": LABELS}),
@@ -45,7 +91,12 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     ),
     "choice": (
         "choice",
-        {"template": "{{ question }}", "continuation": " {{ option }}", "norm": "byte"},
+        {
+            "template": "{{ question }}",
+            "continuation": " {{ option }}",
+            "norm": "byte",
+            "premise": "Answer:",
+        },
         {},
     ),
     "pair": ("minimal_pair", {"template": "{{ text }}"}, {}),
@@ -75,9 +126,18 @@ def test_answers_have_not_moved(method: str) -> None:
     spec = spec_of([{"name": "p", "method": method} | prompt], kind, **parts)
     examples = made_examples(spec, 6)
     scorer = FakeScorer(value, answer, max_length=50)
-    (variant,) = make_predictor(spec, spec.prompts, scorer, examples).predict(examples)
-    answers = [one.value for one in variant.predictions]
-    if method == "rating":
-        answers = [round(one, 6) for one in answers]
+    predictor = make_predictor(spec, spec.prompts, scorer, examples, every=True)
+    own, *others = predictor.predict(examples)
     assert ZeroShot.version == VERSION
-    assert answers == GOLDEN[method], "outputs moved: raise ZeroShot.version and these together"
+    moved = "outputs moved: raise ZeroShot.version and these together"
+    assert answers_of(own) == GOLDEN[method], moved
+    beside = {(method, one.score, one.norm): answers_of(one) for one in others}
+    assert beside == {way: said for way, said in GOLDEN_BESIDE.items() if way[0] == method}, moved
+
+
+def answers_of(variant: Variant) -> list[Any]:
+    """Values, ratings to six digits."""
+    return [
+        round(one.value, 6) if isinstance(one.value, float) else one.value
+        for one in variant.predictions
+    ]
