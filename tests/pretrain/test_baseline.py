@@ -1,58 +1,87 @@
-"""The committed `gpt`: its size, its loading, and that it was trained."""
+"""The committed models: their sizes, their loading, and that they were trained."""
 
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig
 
-FOLDER = Path(__file__).parents[2] / "baselines" / "models" / "gpt"
+from benchsuite.models.loading import AUTO_CLASSES
+from benchsuite.models.registry import Model, load_model
+from benchsuite.pretrain.objectives import objective_class
+from benchsuite.pretrain.objectives.base import Vocabulary
+from benchsuite.pretrain.tokenizer import load_tokenizer
+
+MODELS = Path(__file__).parents[2] / "baselines" / "models"
+NAMES = sorted(path.name for path in MODELS.iterdir())
 # written for this test, so that no benchmark's sentence is in the repository
 TEXT = (
     "The boy went to the river with his father. They wanted to catch some fish for dinner, but the "
     "water was cold and it began to rain, so they walked home and had bread and soup."
 )
+# (objective, nats a target that training must have gained over fresh weights on TEXT)
+LEARNED = {"gpt": ("causal_lm", 3.0), "bert": ("masked_lm", 1.5), "t5": ("span_corruption", 1.5)}
 
 
-@pytest.fixture(scope="module")
-def model() -> torch.nn.Module:
-    return AutoModelForCausalLM.from_pretrained(FOLDER).eval()
+@pytest.fixture(scope="module", params=NAMES)
+def model(request: pytest.FixtureRequest) -> Model:
+    return load_model(request.param)
 
 
-def test_size_stays_within_bounds(model: torch.nn.Module) -> None:
-    assert [path.suffix for path in FOLDER.glob("*.bin")] == []
-    assert (FOLDER / "model.safetensors").stat().st_size < 16 * 2**20
-    assert sum(parameter.numel() for parameter in model.parameters()) <= 8_000_000
+def test_size_stays_within_bounds(model: Model) -> None:
+    assert list(model.path.glob("*.bin")) == []
+    assert (model.path / "model.safetensors").stat().st_size < 16 * 2**20
+    assert model.parameters_total <= 8_000_000
 
 
-def test_it_loads_for_float32_and_half(model: torch.nn.Module) -> None:
-    assert model.dtype == torch.float32
-    half = AutoModelForCausalLM.from_pretrained(FOLDER, dtype=torch.bfloat16)
-    assert half.dtype == torch.bfloat16
+def test_it_loads_for_float32_and_half(model: Model) -> None:
+    assert model.network.dtype == torch.float32
+    assert load_model(model.name, dtype="bfloat16").network.dtype == torch.bfloat16
 
 
-def test_tokenizer_and_configuration_agree(model: torch.nn.Module) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(FOLDER)
-    assert len(tokenizer) == model.config.vocab_size == 8192
-    assert tokenizer.eos_token_id == model.config.eos_token_id == model.config.bos_token_id == 0
-    assert tokenizer.model_max_length == model.config.n_positions == 1024
+def test_tokenizer_and_configuration_agree(model: Model) -> None:
+    tokenizer, config = model.tokenizer, model.network.config
+    assert len(tokenizer) == config.vocab_size == 8192
+    assert tokenizer.eos_token_id == config.eos_token_id == 0
+    assert tokenizer.model_max_length == model.max_length == 1024
+    if model.family == "encoder":
+        assert tokenizer.pad_token_id == config.pad_token_id == 1
+        assert tokenizer("a", "b").token_type_ids == [0, 0, 0, 1, 1]
+    if model.family == "encoder-decoder":
+        assert tokenizer.pad_token_id == config.pad_token_id == config.decoder_start_token_id == 1
+        assert tokenizer("a").input_ids[-1] == 0
 
 
-def test_metadata_and_card() -> None:
-    meta = json.loads((FOLDER / "benchsuite.json").read_text())
-    assert meta["family"] == "decoder"
+def test_all_share_one_vocabulary(model: Model) -> None:
+    peer = load_tokenizer(MODELS / "gpt")
+    assert model.tokenizer.get_vocab() == peer.get_vocab()
+    ids = model.tokenizer(TEXT, add_special_tokens=False).input_ids
+    assert ids == peer(TEXT, add_special_tokens=False).input_ids
+
+
+def test_metadata_and_card(model: Model) -> None:
+    meta = model.ref.metadata
+    assert meta["family"] == model.family
     assert meta["seen_in_pretraining"] == ["race"]
-    card = (FOLDER / "README.md").read_text()
-    assert f"{meta['tokens']:,} in {meta['steps']:,} steps" in card
-    last = json.loads((FOLDER / "training_log.jsonl").read_text().splitlines()[-1])
+    assert meta["recipe"]["objective"] == LEARNED[model.name][0]
+    card = (model.path / "README.md").read_text()
+    assert f"{meta['tokens']:,} " in card and f" in {meta['steps']:,} steps" in card
+    last = json.loads((model.path / "training_log.jsonl").read_text().splitlines()[-1])
     assert last["tokens"] == meta["tokens"]
 
 
 @torch.no_grad()
-def test_it_has_learned(model: torch.nn.Module) -> None:
+def test_it_has_learned(model: Model) -> None:
+    name, gain = LEARNED[model.name]
+    objective = objective_class(name)()
+    vocabulary = Vocabulary.of(load_tokenizer(model.path))
+    ids = np.array([0, *model.tokenizer(TEXT, add_special_tokens=False).input_ids])
+    # the same text under twenty masks
+    windows = torch.from_numpy(np.stack([ids] * 20))
+    batch = objective.collate(windows, vocabulary, [(0, number) for number in range(20)])
     torch.manual_seed(0)
-    untrained = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(FOLDER)).eval()
-    tokenizer = AutoTokenizer.from_pretrained(FOLDER)
-    ids = torch.tensor([[tokenizer.eos_token_id, *tokenizer(TEXT).input_ids]])
-    assert model(input_ids=ids, labels=ids).loss < untrained(input_ids=ids, labels=ids).loss - 3
+    config = AutoConfig.from_pretrained(model.path)
+    fresh = AUTO_CLASSES[model.family].from_config(config).eval()
+    assert objective.loss(model.network, batch) < objective.loss(fresh, batch) - gain
