@@ -138,7 +138,8 @@ def render(record: Record, folder: Path, rows: Sequence[dict[str, Any]], out: Co
             )
         )
     table = Table(header_style="bold")
-    for column in ("split", "subset", "prompt", "metric", "score", "norm", "value", "95%", "n"):
+    columns = ("split", "subset", "prompt", "metric", "score", "norm", "own", "value", "95%", "n")
+    for column in columns:
         table.add_column(column)
     for result in record.results:
         table.add_row(
@@ -151,6 +152,7 @@ def render(record: Record, folder: Path, rows: Sequence[dict[str, Any]], out: Co
                     result.metric,
                     result.score,
                     result.norm,
+                    "*" if result.primary else "",
                     shown(result.metric, result.value)
                     if result.value is not None
                     else result.undefined_reason,

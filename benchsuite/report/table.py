@@ -126,7 +126,7 @@ def _board(title: str, found: Sequence[Record]) -> Board:
             if len(candidates) > 1:
                 board.notes.append(
                     f"{candidates[0].name}: {len(candidates) - 1} other record(s) of other data, "
-                    "caps or versions in the store are not shown"
+                    "caps, scores or versions in the store are not shown"
                 )
         board.rows.append((model, regime, entries))
     _fill_references(board, shown)
