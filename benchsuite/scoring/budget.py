@@ -41,11 +41,18 @@ class Budget:
             try:
                 work(batch)
             except torch.OutOfMemoryError:
-                if len(batch) == 1:
-                    raise CellFailed(
-                        f"one text does not fit the memory of {self.device}; "
-                        "lower --max-length or use --dtype bfloat16"
-                    ) from None
-                self.tokens = len(batch) * longest // 2
+                self.lower(len(batch), len(batch) * longest)
             else:
                 at += len(batch)
+
+    def lower(self, rows: int, tokens: int) -> None:
+        """Half the tokens of a batch that ran out of memory, from now on.
+
+        Raises CellFailed where it was of one row.
+        """
+        if rows == 1:
+            raise CellFailed(
+                f"one text does not fit the memory of {self.device}; "
+                "lower --max-length or use --dtype bfloat16"
+            )
+        self.tokens = max(1, tokens // 2)

@@ -16,9 +16,10 @@ from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
 from benchsuite.errors import CellFailed
+from benchsuite.scoring.budget import Budget
 from benchsuite.scoring.greedy import continue_greedily
 from benchsuite.scoring.paths import resolve_path
-from benchsuite.scoring.plan import Row, batches, merge_rows
+from benchsuite.scoring.plan import Row, merge_rows
 from benchsuite.scoring.sides import Part, Sides
 from benchsuite.scoring.types import Request, Score, Usage
 
@@ -32,7 +33,10 @@ Value = tuple[float, bool]
 # A row of a batch and a position in it.
 Place = tuple[int, int]
 
-CPU_TOKENS_A_THREAD = 512
+# In a pass over texts a processor is fastest with as much at once as its caches hold; step by step,
+# with many rows.
+CPU_TOKENS_A_THREAD = 1024
+CPU_WRITING_A_THREAD = 4096
 # Decoder tokens in a line of several continuations: attention in it grows with their square.
 MAX_PACKED = 512
 
@@ -51,7 +55,8 @@ class EncoderDecoderScorer:
         self.sides = Sides(model)
         self.tokens = self.sides.tokens
         self.max_length = self.sides.max_length
-        self.batch_tokens = batch_tokens
+        self.budget = Budget(batch_tokens, model.device, CPU_TOKENS_A_THREAD)
+        self.writing = Budget(batch_tokens, model.device, CPU_WRITING_A_THREAD)
         self.family = "encoder-decoder"
         self.usage = Usage()
         self.gathers, self.packed = False, 0
@@ -132,27 +137,17 @@ class EncoderDecoderScorer:
         given = prompts[0][1] if prompts else ()
         found: dict[Row, str] = {}
         lengths = [len(source) + len(given) + max_new_tokens for source in sources]
-        queue = list(batches(lengths, self.batch_tokens))
-        while queue:
-            batch = queue.pop(0)
+
+        def work(batch: list[int]) -> None:
             chosen = [sources[place] for place in batch]
-            try:
-                texts = continue_greedily(
-                    self.model,
-                    chosen,
-                    self.tokens.pad,
-                    stop,
-                    max_new_tokens,
-                    given,
-                    self.sides.stops,
-                )
-            except torch.OutOfMemoryError:
-                self._lower(len(batch), len(batch) * lengths[batch[0]])
-                queue[:0] = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
-                continue
+            texts = continue_greedily(
+                self.model, chosen, self.tokens.pad, stop, max_new_tokens, given, self.sides.stops
+            )
             found.update(zip(chosen, texts, strict=True))
             self.usage.tokens += sum(len(source) for source in chosen)
             self.usage.tokens += sum(self.tokens.count(texts))
+
+        self.writing.run(lengths, work)
         cut = sum(len(ids) > self.max_length for ids in whole)
         self._account("generate", len(contexts), cut, started)
         return [found[source] for source, _ in prompts]
@@ -183,7 +178,7 @@ class EncoderDecoderScorer:
             try:
                 self._fill(rows[start:end], sources, wanted[start:end], details)
             except torch.OutOfMemoryError:
-                self._lower(end - start, cost)
+                self.budget.lower(end - start, cost)
             else:
                 start = end
 
@@ -192,9 +187,6 @@ class EncoderDecoderScorer:
 
         Rows of one source stay together where they fit at all: each batch reads it anew.
         """
-        budget = self.batch_tokens
-        if self.model.device == "cpu":
-            budget = min(budget, CPU_TOKENS_A_THREAD * torch.get_num_threads())
         width = len(sources[rows[start][0]])
         lines, longest, filled, cost, first, before = 0, 0, 0, 0, start, 0
         for place in range(start, len(rows)):
@@ -207,7 +199,7 @@ class EncoderDecoderScorer:
             else:
                 filled += tokens
             longest = max(longest, filled)
-            if lines * (width + longest) > budget and place > start:
+            if lines * (width + longest) > self.budget.tokens and place > start:
                 return (first, before) if first > start else (place, cost)
             cost = lines * (width + longest)
         return len(rows), cost
@@ -361,15 +353,6 @@ class EncoderDecoderScorer:
         return found.shape == expected.shape and torch.allclose(
             found, expected, rtol=tolerance, atol=tolerance
         )
-
-    def _lower(self, rows: int, tokens: int) -> None:
-        """Halve the budget after a batch of so many tokens did not fit the memory."""
-        if rows == 1:
-            raise CellFailed(
-                f"one text does not fit the memory of {self.model.device}; "
-                "lower --max-length or use --dtype bfloat16"
-            )
-        self.batch_tokens = max(1, min(self.batch_tokens, tokens) // 2)
 
     def _account(self, phase: str, requests: int, truncated: int, started: float) -> None:
         self.usage.requests += requests

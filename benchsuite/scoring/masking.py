@@ -53,7 +53,7 @@ class Masker:
         self.tokens = Tokens(tokenizer)
         # A text's special tokens are set around what is left of it when it fits the window.
         self.tokens.prefix = self.tokens.start = ()
-        self.before, self.after = _frame(tokenizer)
+        self.before, self.after = frame(tokenizer)
         self.room = window - len(self.before) - len(self.after)
 
     def lines(self, requests: Sequence[Request], words: bool) -> list[Line]:
@@ -105,7 +105,7 @@ def spans(line: Line, path: str) -> Iterator[Span]:
         yield Span(at, end, at + 1)
 
 
-def _frame(tokenizer: Any) -> tuple[Row, Row]:
+def frame(tokenizer: Any) -> tuple[Row, Row]:
     """The special tokens that the tokenizer puts before and after a text."""
     encoded = tokenizer("a", return_special_tokens_mask=True)
     ids, special = tuple(encoded["input_ids"]), encoded["special_tokens_mask"]

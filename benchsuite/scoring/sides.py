@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchsuite.errors import CellFailed
+from benchsuite.scoring.masking import frame
 from benchsuite.scoring.plan import Row
 from benchsuite.scoring.sentinels import find_sentinels, speaks_in_spans
 from benchsuite.scoring.tokens import Tokens
@@ -57,7 +58,7 @@ class Sides:
         self.tokens = Tokens(model.tokenizer)
         # Nothing before the text itself: what belongs there differs between the two sides.
         self.tokens.prefix = self.tokens.start = ()
-        self.before, self.after = _frame(model.tokenizer)
+        self.before, self.after = frame(model.tokenizer)
         self.sentinels = find_sentinels(model.tokenizer)
         self.in_spans = speaks_in_spans(model)
         self.begin: Row = (model.network.config.decoder_start_token_id,)
@@ -181,13 +182,3 @@ class Sides:
 
 def _places(request: Request) -> range:
     return range(len(request.continuations))
-
-
-def _frame(tokenizer: Any) -> tuple[Row, Row]:
-    """What the tokenizer itself puts before and after a text."""
-    plain = tuple(tokenizer("a", add_special_tokens=False)["input_ids"])
-    full = tuple(tokenizer("a")["input_ids"])
-    for place in range(len(full) - len(plain) + 1):
-        if full[place : place + len(plain)] == plain:
-            return full[:place], full[place + len(plain) :]
-    raise CellFailed("the tokenizer does not leave a text whole between its special tokens")

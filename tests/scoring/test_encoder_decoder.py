@@ -257,7 +257,7 @@ def test_running_out_of_memory_halves_the_batch(spans, monkeypatch):
     most = 2
     for one, other in zip(scorer.score(requests), expected, strict=True):
         assert one.log_likelihoods == pytest.approx(other.log_likelihoods, abs=TOLERANCE)
-    assert scorer.batch_tokens < 200
+    assert scorer.budget.tokens < 200
     assert scorer.generate(contexts, ["\n"], 5) == generated
     most = 0
     with pytest.raises(CellFailed, match="does not fit the memory"):
