@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from itertools import chain
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 from benchsuite.errors import CellFailed, NotApplicable
 from benchsuite.scoring.budget import Budget
 from benchsuite.scoring.gathering import Gathered, close
-from benchsuite.scoring.masking import Masker, spans
+from benchsuite.scoring.masking import Line, Masker, spans
 from benchsuite.scoring.paths import resolve_path
 from benchsuite.scoring.plan import Row
 from benchsuite.scoring.types import Request, Score, Usage
@@ -28,9 +28,13 @@ if TYPE_CHECKING:
 
 # A place in a masked copy, and the token whose log-probability there is wanted.
 Target = tuple[int, int]
+# That log-probability in nats, and whether no token is likelier there.
+Value = tuple[float, bool]
 
 # Larger batches are no faster on a processor, smaller ones slower (BERT of 7 million parameters).
 CPU_TOKENS_A_THREAD = 1024
+# Texts masked and scored together; what is kept of them is kept to that many.
+LINES_AT_ONCE = 4096
 
 
 class EncoderScorer:
@@ -49,6 +53,8 @@ class EncoderScorer:
         self.budget = Budget(batch_tokens, model.device, CPU_TOKENS_A_THREAD)
         self.family = "encoder"
         self.usage = Usage()
+        # Of the call before: a word of one token is masked alike by every path.
+        self.known: dict[Row, dict[Target, Value]] = {}
         trial = self.masker.before + (self.masker.mask,) * 4 + self.masker.after
         self.logits = Gathered(model.network, self._inputs([trial, trial[:-1]]))
         self.pads = self._padding_is_unseen(trial)
@@ -65,44 +71,41 @@ class EncoderScorer:
         path = resolve_path(self.family, path)
         started = time.perf_counter()
         lines = self.masker.lines(requests, words=path == "pll_within_word")
-        # Each token to score is a target: its place in a masked copy, and its id. Lines that are
-        # masked to the same copy share it.
-        copies: dict[Row, list[int]] = {}
-        targets: list[Target] = []
-        ends = []
-        for line in lines:
-            for span in spans(line, path):
-                of_copy = copies.setdefault(self.masker.masked(line, span), [])
-                for at in range(span.start, span.scored):
-                    of_copy.append(len(targets))
-                    targets.append((at, line.ids[at]))
-            ends.append(len(targets))
-        values, best = self._values(copies, targets, details)
+        # Longest first over all requests, so that running out of memory shows at once.
+        order = sorted(range(len(lines)), key=lambda number: -len(lines[number].ids))
+        scored: dict[int, list[Value]] = {}
+        for start in range(0, len(order), LINES_AT_ONCE):
+            chosen = order[start : start + LINES_AT_ONCE]
+            values = self._score_lines([lines[number] for number in chosen], path)
+            scored.update(zip(chosen, values, strict=True))
 
-        found: list[list[slice]] = [[] for _ in requests]
+        found: list[list[list[Value]]] = [[] for _ in requests]
         truncated = [False] * len(requests)
-        for line, start, end in zip(lines, [0, *ends], ends, strict=False):
-            found[line.request].append(slice(start, end))
+        for number, line in enumerate(lines):
+            found[line.request].append(scored[number])
             truncated[line.request] |= line.truncated
         scores = []
-        for number, (request, parts) in enumerate(zip(requests, found, strict=True)):
+        for number, (request, group) in enumerate(zip(requests, found, strict=True)):
             # In double precision: the sum of n equal terms is exactly n times the term.
-            totals = tuple(sum(values[part]) for part in parts)
+            totals = tuple(sum(value for value, _ in tokens) for tokens in group)
             for total in totals:
                 if not math.isfinite(total):
                     raise CellFailed(
                         f"request {number}: the log-likelihood of a continuation is {total}"
                     )
-            scores.append(
-                Score(
-                    log_likelihoods=totals,
-                    token_counts=tuple(part.stop - part.start for part in parts),
-                    byte_counts=tuple(len(text.encode()) for text in request.continuations),
-                    truncated=truncated[number],
-                    tokens=tuple(tuple(values[part]) for part in parts) if details else (),
-                    greedy=tuple(all(best[part]) for part in parts) if details else (),
-                )
+            score = Score(
+                log_likelihoods=totals,
+                token_counts=tuple(len(tokens) for tokens in group),
+                byte_counts=tuple(len(text.encode()) for text in request.continuations),
+                truncated=truncated[number],
             )
+            if details:
+                score = replace(
+                    score,
+                    tokens=tuple(tuple(value for value, _ in tokens) for tokens in group),
+                    greedy=tuple(all(best for _, best in tokens) for tokens in group),
+                )
+            scores.append(score)
         self._account(len(requests), sum(truncated), started)
         return scores
 
@@ -118,32 +121,39 @@ class EncoderScorer:
         """The first (`keep="start"`) or last (`"end"`) part of text of at most `tokens` tokens."""
         return self.tokens.shorten(text, tokens, keep)
 
-    def _values(
-        self, copies: dict[Row, list[int]], targets: Sequence[Target], details: bool
-    ) -> tuple[list[float], list[bool]]:
-        """Log-probability (nats) of every target, and, with details, whether none is likelier."""
-        rows = list(copies)
-        values = [math.nan] * len(targets)
-        best = [False] * len(targets)
+    def _score_lines(self, lines: Sequence[Line], path: str) -> list[list[Value]]:
+        """Values of the tokens of each line's continuation.
+
+        Lines masked to the same copy share its pass, with those of the call before too.
+        """
+        copies: dict[Row, dict[Target, Value]] = {}
+        places: list[list[tuple[dict[Target, Value], Target]]] = []
+        for line in lines:
+            places.append([])
+            for span in spans(line, path):
+                copy = copies.setdefault(self.masker.masked(line, span), {})
+                for at in range(span.start, span.scored):
+                    target = (at, line.ids[at])
+                    copy[target] = (math.nan, False)
+                    places[-1].append((copy, target))
+        rows = []
+        for row, copy in copies.items():
+            known = self.known.get(row, {})
+            copy.update((target, known[target]) for target in copy.keys() & known.keys())
+            if copy.keys() - known.keys():
+                rows.append(row)
 
         def work(batch: list[int]) -> None:
             chosen = [rows[number] for number in batch]
-            wanted = [copies[row] for row in chosen]
-            batch_values, batch_best = self._batch(
-                chosen, [[targets[number] for number in one] for one in wanted], details
-            )
-            numbers = chain.from_iterable(wanted)
-            for number, value, is_best in zip(numbers, batch_values, batch_best, strict=True):
-                values[number], best[number] = value, is_best
+            self._batch(chosen, [copies[row] for row in chosen])
 
         self.budget.run([len(row) for row in rows], work, padding=self.pads)
-        return values, best
+        self.known = copies
+        return [[copy[target] for copy, target in of_line] for of_line in places]
 
     @torch.inference_mode()
-    def _batch(
-        self, rows: Sequence[Row], wanted: Sequence[Sequence[Target]], details: bool
-    ) -> tuple[list[float], list[bool]]:
-        """The same for masked copies that go through the network together, copy by copy."""
+    def _batch(self, rows: Sequence[Row], wanted: Sequence[dict[Target, Value]]) -> None:
+        """Fill in the targets of masked copies that go through the network together."""
         # Continuations of one length share a copy, so a place can have several targets.
         places: dict[tuple[int, int], int] = {}
         index, tokens = [], []
@@ -152,16 +162,16 @@ class EncoderScorer:
                 index.append(places.setdefault((line, at), len(places)))
                 tokens.append(token)
         device = self.model.device
-        at_place = torch.tensor(index, device=device)
         lines, positions = torch.tensor(list(places), device=device).T
         logits = self.logits(self._inputs(rows), lines, positions).float()
+        at_place = torch.tensor(index, device=device)
         chosen = logits[at_place, torch.tensor(tokens, device=device)]
-        values = chosen - logits.logsumexp(1)[at_place]
-        best = [False] * len(index)
-        if details:
-            best = (chosen == logits.amax(1)[at_place]).tolist()
+        values = (chosen - logits.logsumexp(1)[at_place]).tolist()
+        best = (chosen == logits.amax(1)[at_place]).tolist()
+        found = iter(zip(values, best, strict=True))
+        for targets in wanted:
+            targets.update(zip(list(targets), found, strict=False))
         self.usage.tokens += sum(len(row) for row in rows)
-        return values.tolist(), best
 
     def _inputs(self, rows: Sequence[Row]) -> dict[str, Tensor]:
         """What the network is fed: rows padded on the right, and a mask of the padding."""

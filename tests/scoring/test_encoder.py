@@ -26,7 +26,7 @@ from transformers import (
 
 from benchsuite.errors import CellFailed, InputError, NotApplicable
 from benchsuite.models.registry import Model, load_model
-from benchsuite.scoring import Request, make_scorer, score
+from benchsuite.scoring import Request, encoder, make_scorer, score
 from benchsuite.scoring.paths import PATHS
 from tests.scoring.encoder_reference import log_likelihoods, token_scores
 from tests.tiny import SENTENCES, tiny_bert, tiny_tokenizer
@@ -74,7 +74,7 @@ def check(model: Model, requests: list[Request], path: str, batch_tokens: int = 
 
 @paths
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(requests=requests_of, batch_tokens=st.integers(1, 300), seed=st.integers(0, 99))
 def test_scores_are_those_of_one_mask_at_a_time(model, path, requests, batch_tokens, seed):
@@ -126,6 +126,24 @@ def test_a_copy_that_two_sentences_share_goes_through_once(model):
     scorer.score([Request("", pair)], "pll")
     assert scorer.usage.tokens == (2 * (len(one) - 2) - 1) * len(one)
     check(model, [Request("", pair)], "pll")
+
+
+def test_what_paths_have_in_common_goes_through_once(model):
+    request = Request("The old", (" keeper", " a", " children walked."))
+    scorer = make_scorer(model)
+    apart = {path: make_scorer(model) for path in PATHS["encoder"]}
+    for path, alone in apart.items():
+        (found,), (expected,) = scorer.score([request], path), alone.score([request], path)
+        assert found.log_likelihoods == pytest.approx(expected.log_likelihoods, abs=TOLERANCE)
+    assert scorer.usage.tokens < sum(alone.usage.tokens for alone in apart.values())
+    again = scorer.usage.tokens
+    scorer.score([request], path, details=True)
+    assert scorer.usage.tokens == again
+
+
+def test_many_texts_go_in_parts(model, monkeypatch):
+    monkeypatch.setattr(encoder, "LINES_AT_ONCE", 3)
+    check(model, [Request("The old", (" a", " keeper", text)) for text in SENTENCES[:4]], "pll")
 
 
 @paths
@@ -200,15 +218,13 @@ def test_running_out_of_memory_halves_the_budget_for_good(model, monkeypatch):
         assert one.log_likelihoods == pytest.approx(other.log_likelihoods, abs=TOLERANCE)
     failed = [size for size in sizes if size > 300]
     assert failed == sizes[: len(failed)] and scorer.budget.tokens <= 300
-    monkeypatch.setattr(scorer.budget, "tokens", 1)
-    sizes.clear()
 
     def none(inputs, lines, positions):
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(scorer, "logits", none)
     with pytest.raises(CellFailed, match="one text does not fit the memory"):
-        scorer.score(requests, "pll")
+        scorer.score([Request("The old", (" keeper",))], "pll")
 
 
 BERT_LIKE = {
