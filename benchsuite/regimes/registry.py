@@ -16,6 +16,7 @@ GROUP = "benchsuite.regimes"
 # Name -> module:class, imported when asked for.
 BUILT_IN = {
     "zeroshot": "benchsuite.regimes.zeroshot:ZeroShot",
+    "fewshot": "benchsuite.regimes.fewshot:FewShot",
     "embed": "benchsuite.regimes.embed:Embed",
 }
 
