@@ -24,9 +24,9 @@ CALLS = {"zeroshot": "zeroshot", "fewshot": "fewshot:1", "embed": "embed"}
 
 
 def tiny_t5_in_spans(folder: Path) -> Path:
-    """A tiny T5 whose vocabulary has sentinels."""
+    """A tiny T5 whose vocabulary has sentinels, with a window of 2,048 tokens."""
     tiny_t5(folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder, model_max_length=2048)
     names = [f"<extra_id_{number}>" for number in range(8)]
     tokenizer.add_special_tokens({"additional_special_tokens": names})
     network = T5ForConditionalGeneration.from_pretrained(folder)
