@@ -135,7 +135,7 @@ class Sides:
         if not texts:
             return
         encoded = self.tokens.tokenizer(
-            texts, add_special_tokens=False, return_offsets_mapping=True
+            texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
         for (number, place), at, one, text in zip(
             places, range(len(texts)), self.tokens.encode(requests), texts, strict=True
