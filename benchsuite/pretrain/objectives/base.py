@@ -98,7 +98,7 @@ class BaseObjective(BaseModel, ABC):
 
     @abstractmethod
     def positions(self, length: int) -> dict[str, int]:
-        """Positions a row at which each part of the network (`model.PARTS`) computes."""
+        """Positions a row at which each part of the network (`weights_by_part`) computes."""
 
     @abstractmethod
     def example(
