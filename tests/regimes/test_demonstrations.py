@@ -16,6 +16,8 @@ from benchsuite.regimes.demonstrations import (
     text_before,
 )
 from benchsuite.regimes.entities import candidate_spans
+from benchsuite.regimes.fewshot import FewShot
+from benchsuite.regimes.zeroshot import ZeroShot
 from benchsuite.tasks.example import Example
 from benchsuite.tasks.registry import Registry
 from benchsuite.tasks.spec import Prompt
@@ -120,6 +122,32 @@ def test_never_of_the_selection_slice_nor_the_evaluation_split(kind: str) -> Non
     for seed in range(5):
         drawn = {one.example.id for one in draw(task.spec, task.train().examples, 32, seed)}
         assert drawn <= train and not drawn & apart
+
+
+def test_draws_do_not_move_without_a_new_version() -> None:
+    # Few-shot's answers are made by zero-shot's predictor: a new version there is one here.
+    assert (FewShot.version, ZeroShot.version) == (1, 2)
+    golden = {
+        ("sentiment", False): ["made-2", "made-25", "made-5", "made-1", "made-13"],
+        ("sentiment", True): ["made-2", "made-25", "made-5", "made-14", "made-1"],
+        ("tagging", False): [
+            "made-2[1:4]",
+            "made-25[2:4]",
+            "made-5[1:3]",
+            "made-1[2:4]",
+            "made-13[1:2]",
+        ],
+        ("tagging", True): [
+            "made-2[5:6]",
+            "made-5[1:3]",
+            "made-31[2:4]",
+            "made-25[2:4]",
+            "made-4[5:6]",
+        ],
+    }
+    for (kind, balanced), expected in golden.items():
+        pool = made_examples(SPECS[kind], 40)
+        assert names(draw(SPECS[kind], pool, 5, 3, balanced)) == expected
 
 
 # Words ------------------------------------------------------------------------------------------
