@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from importlib import metadata
 from typing import Any
 
-from benchsuite.cells import RegimeCall
+from benchsuite.cells import RegimeCall, format_value
 from benchsuite.errors import InputError
 from benchsuite.regimes.base import Options, Regime, read_options
 
@@ -57,7 +57,7 @@ def describe_regimes() -> list[dict[str, Any]]:
     rows = []
     for regime in list_regimes():
         options = [
-            f"{name}={field.get_default(call_default_factory=True)}"
+            f"{name}={format_value(field.get_default(call_default_factory=True))}"
             for name, field in regime.options.model_fields.items()
         ]
         rows.append(
