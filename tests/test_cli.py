@@ -69,6 +69,7 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "--seeds", "x"], "seeds"),
         (["run", "--limit", "-1"], "--limit"),
         (["run", "--dtype", "int8"], "float32"),
+        (["run", "--score", "best"], "own or all"),
         (["run", "--device", "tpu"], "cpu"),
         (["run", "--task", "mini/sentiment", "--prompt", "nope"], "nope"),
         (["run", "--task", "mini/sentiment", "--split", "nope"], "nope"),
@@ -241,8 +242,23 @@ def test_a_closed_pipe_is_no_error(model: str, tmp_path: Path) -> None:
     assert found.returncode == 0 and not found.stderr
 
 
-def test_a_template_that_reaches_for_internals_does_not_validate(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+def test_all_scores_are_shown_and_the_own_marked(
+    capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path
+) -> None:
+    store = str(tmp_path / "store")
+    settings = ["--task", "mini/choice", "--limit", "4", "--score", "all", "--store", store]
+    code, out, err = bench(capsys, "run", "--model", model, *settings, "--json")
+    assert code == 0, err
+    [record] = json.loads(out)
+    own = {(row["prompt"], row["norm"]) for row in record["results"] if row["primary"]}
+    assert own == {("question-answer", "token"), ("plain", "byte")}
+    assert {row["score"] for row in record["results"]} == {"sum", "pmi"}
+    code, out, _ = bench(capsys, "show", "mini-choice", "--store", store, "--errors", "20")
+    assert code == 0 and out.count("*") >= 2 and out.count("predicted:") <= 2 * 4
+
+
+def test_a_template_that_reaches_for_internals_is_bad_input(
+    capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path
 ) -> None:
     (tmp_path / "t.csv").write_text("text,label\nfine,0\npoor,1\n")
     (tmp_path / "t.yaml").write_text(
@@ -252,8 +268,12 @@ def test_a_template_that_reaches_for_internals_does_not_validate(
         'prompts: [{name: p, method: cloze, template: "{{ text.__class__.__mro__ }}",'
         ' verbalizers: {a: " a", b: " b"}}]\n'
     )
-    code, _, err = bench(capsys, "tasks", "--validate", str(tmp_path))
-    assert code == 2 and "prompt" in err and len(err.strip().splitlines()) == 1
+    store = tmp_path / "store"
+    run = ["run", "--model", model, "--task", "t", "--tasks-dir", str(tmp_path)]
+    for arguments in (["tasks", "--validate", str(tmp_path)], [*run, "--store", str(store)]):
+        code, _, err = bench(capsys, *arguments)
+        assert code == 2 and "prompt" in err and len(err.strip().splitlines()) == 1
+    assert not store.exists()
 
 
 def test_a_failed_cell_exits_1(
