@@ -7,27 +7,26 @@ model_args="pretrained=gpt")` works. `docs/lm-eval.md` says what the numbers mea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
+import torch
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 from lm_eval.api.registry import register_model
 from lm_eval.models.utils import normalize_gen_kwargs
+from lm_eval.utils import simple_parse_args_string
 from tqdm import tqdm
 
 from benchsuite.errors import InputError
 from benchsuite.models.registry import Model, load_model
 from benchsuite.scoring import Request, make_scorer
 from benchsuite.scoring.paths import resolve_path
+from benchsuite.scoring.sentinels import find_sentinels, speaks_in_spans
 from benchsuite.scoring.version import SCORER_VERSION
 
 NAME = "benchsuite"
 CONTEXTS_AT_ONCE = 1024
 """Contexts handed to the engine together; between two lots progress shows and answers are kept."""
-
-# A continuation of nothing is a whole text. To mask all of it would leave nothing to go by, and a
-# decoder that sees an empty encoder says little.
-WHOLE_TEXT_PATHS = {"encoder": "pll_within_word", "encoder-decoder": "span"}
 
 # What a task may ask of generation and greedy search honours or does without.
 GENERATION_KEYS = {"until", "max_gen_toks", "do_sample", "temperature", "top_p", "top_k"}
@@ -40,10 +39,11 @@ class BenchsuiteLM(LM):
     """A model of this project as lm-eval sees one.
 
     pretrained: a model's name as on the command line (`gpt`, `./path`, `hf:<id>@<revision>`), or
-    a loaded model. dtype: float32 or bfloat16. device: cpu or cuda. batch_tokens: tokens of a
-    batch, padding counted; lm-eval's batch sizes count sequences and are not used. max_length: a
+    a loaded model. dtype: float32 or bfloat16. device: cpu or cuda; cuda:0, which is what lm-eval's
+    command line says by itself, is the CPU where there is no such device. batch_tokens: tokens of
+    a batch, padding counted; lm-eval's batch sizes count sequences and are not used. max_length: a
     window smaller than the model's own. path: one of the family's scoring paths, for every
-    request; else the family's first, and for an empty context `WHOLE_TEXT_PATHS`.
+    request; else what `path_of` says.
     """
 
     def __init__(
@@ -67,6 +67,8 @@ class BenchsuiteLM(LM):
         if isinstance(pretrained, Model):
             self.model = pretrained
         else:
+            if device == "cuda:0":
+                device = "cuda" if torch.cuda.is_available() else "cpu"
             if device not in ("cpu", "cuda"):
                 raise InputError(f"model '{NAME}': device '{device}': choose cpu or cuda")
             self.model = load_model(str(pretrained), dtype, device, max_length)
@@ -79,6 +81,22 @@ class BenchsuiteLM(LM):
         self.progress: Callable[[int], None] | None = None
         self.paths_used: set[str] = set()
         self._device = self.model.device
+
+    @classmethod
+    def create_from_arg_string(
+        cls, arg_string: str, additional_config: dict[str, Any] | None = None
+    ) -> BenchsuiteLM:
+        """From `key=value,key=value`; what lm-eval adds by itself does not override it."""
+        return cls.create_from_arg_obj(simple_parse_args_string(arg_string), additional_config)
+
+    @classmethod
+    def create_from_arg_obj(
+        cls, arg_dict: dict[str, Any], additional_config: dict[str, Any] | None = None
+    ) -> BenchsuiteLM:
+        """From a dictionary; what lm-eval adds by itself (a device) does not override it."""
+        added = additional_config or {}
+        given = {key: value for key, value in added.items() if value is not None}
+        return cls(**{**given, **arg_dict})
 
     def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[Answer]:
         """(log-likelihood in nats, whether greedy decoding gives it) of each (context, text).
@@ -182,9 +200,25 @@ class BenchsuiteLM(LM):
         }
 
     def path_of(self, context: str) -> str:
-        """The scoring path of continuations of a context."""
-        default = WHOLE_TEXT_PATHS.get(self.model.family) if context == "" else None
-        return resolve_path(self.model.family, self.path or default)
+        """The scoring path of continuations of a context: the family's first by itself.
+
+        A continuation of nothing is a whole text, which has a path of its own: with all of it
+        masked an encoder would have nothing to go by, and an encoder-decoder that knows spans has
+        read no empty text.
+        """
+        family, whole = self.model.family, context == ""
+        if self.path is None and whole and family == "encoder":
+            return "pll_within_word"
+        if self.path is None and whole and family == "encoder-decoder":
+            return "span" if find_sentinels(self.tokenizer) else "sum"
+        return resolve_path(family, self.path)
+
+    def _ends(self, path: str) -> int:
+        """How many of a plain target's tokens end it: lm-eval's log-likelihoods leave them out."""
+        plain = self.model.family == "encoder-decoder" and path == "sum"
+        if not plain or speaks_in_spans(self.model):
+            return 0
+        return len(cast(Any, self.scorer).sides.after)
 
     def _score(
         self, contexts: list[str], by_context: dict[str, dict[str, list[int]]]
@@ -195,13 +229,15 @@ class BenchsuiteLM(LM):
             by_path.setdefault(self.path_of(context), []).append(context)
         self.paths_used |= set(by_path)
         for path, members in by_path.items():
+            ends = self._ends(path)
             asked = [Request(context, tuple(by_context[context])) for context in members]
             for request, score in zip(
                 asked, self.scorer.score(asked, path, details=True), strict=True
             ):
-                for continuation, total, greedy in zip(
-                    request.continuations, score.log_likelihoods, score.greedy, strict=True
+                for continuation, values, greedy in zip(
+                    request.continuations, score.tokens, score.greedy, strict=True
                 ):
+                    total = sum(values[: len(values) - ends])
                     yield (request.context, continuation), (total, greedy)
 
     def _bar(self, total: int, what: str, disabled: bool) -> _Bar:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchsuite.errors import NotApplicable
+from benchsuite.errors import InputError
 from benchsuite.integrations.lm_eval import BenchsuiteLM
 from benchsuite.integrations.lm_eval_task import LmEvalTask, quiet
 from benchsuite.regimes.base import Options, Variant
@@ -32,6 +32,7 @@ class LmEvalZeroShot:
     options: ClassVar[type[Options]] = Options
     positional: ClassVar[str | None] = None
     randomized: ClassVar[bool] = False
+    known: ClassVar[set[str]] = set()
 
     def reason_not_applicable(self, task: Task, family: str) -> str | None:
         """Rolling log-likelihoods are of decoders alone."""
@@ -50,7 +51,7 @@ class LmEvalZeroShot:
         return min(shots * len(documents), task.pool().rows)
 
     def train_data(self, task: Task, cell: Cell) -> dict[str, SplitData]:
-        """The pool of demonstrations. Raises NotApplicable for options lm-eval has not."""
+        """The pool of demonstrations. Raises InputError for what lm-eval's rules leave no room."""
         assert isinstance(task, LmEvalTask)
         self.check_options(cell)
         return {"fewshot": task.pool()} if self.shots(cell) else {}
@@ -66,9 +67,15 @@ class LmEvalZeroShot:
         return 0
 
     def check_options(self, cell: Cell) -> None:
-        """Raise NotApplicable where the regime was called with options."""
-        if cell.regime.options:
-            raise NotApplicable(f"lm-eval's tasks take no options of {self.name}: {cell.regime}")
+        """Raise InputError for options and scores that lm-eval has not."""
+        if set(cell.regime.options) - self.known:
+            raise InputError(
+                f"task {cell.task} is scored by lm-eval's rules: no such options in {cell.regime}"
+            )
+        if cell.score != "own":
+            raise InputError(
+                f"task {cell.task} is scored by lm-eval's rules: leave --score {cell.score} out"
+            )
 
 
 class LmEvalFewShot(LmEvalZeroShot):
@@ -76,6 +83,7 @@ class LmEvalFewShot(LmEvalZeroShot):
 
     name: ClassVar[str] = "fewshot"
     randomized: ClassVar[bool] = True
+    known: ClassVar[set[str]] = {"", "k"}
 
     def reason_not_applicable(self, task: Task, family: str) -> str | None:
         """A task that pins `num_fewshot: 0` stays zero-shot in lm-eval, whatever is asked for."""
@@ -86,12 +94,7 @@ class LmEvalFewShot(LmEvalZeroShot):
 
     def shots(self, cell: Cell) -> int:
         """The number the regime was called with."""
-        return int(parse_options(cell.regime).model_dump()["shots"])
-
-    def check_options(self, cell: Cell) -> None:
-        """Raise NotApplicable where another option than the number was given."""
-        if set(cell.regime.options) - {"", "shots"}:
-            raise NotApplicable(f"lm-eval draws by its own rules: no options in {cell.regime}")
+        return int(parse_options(cell.regime).model_dump()["k"])
 
 
 REGIMES: dict[str, type[LmEvalZeroShot]] = {
