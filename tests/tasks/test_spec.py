@@ -209,6 +209,24 @@ def test_every_kind_has_a_smallest_sound_file(tmp_path: Path, kind: str) -> None
         ),
         ("prompts:", "truncation: {shorten: label}\nprompts:", "12: key `truncation.shorten`"),
         ("    method: cloze", "    method: cloze\n    stop: [x]", "15: key `prompts[0].stop`"),
+        (
+            "cloze",
+            "cloze\n    score: pmi",
+            "15: key `prompts[0].score`: score pmi needs a `premise`",
+        ),
+        ("cloze", "cloze\n    premise: 'It '", "15: key `prompts[0].premise`: a premise is not"),
+        ("cloze", "cloze\n    premise: ''", "15: key `prompts[0].premise`: a premise is not empty"),
+        (
+            "cloze",
+            "cloze\n    premise: '{{ text }}'",
+            "15: key `prompts[0].premise`: a premise is p",
+        ),
+        (
+            "cloze",
+            "cloze\n    score: calibrated\n    norm: byte",
+            "16: key `prompts[0].norm`: score calibrated is divided by nothing",
+        ),
+        ("cloze", 'cloze\n    why: "a\\nb"', "15: key `prompts[0].why`: a reason is one line"),
     ],
 )
 def test_faults_name_line_key_and_near_miss(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -346,3 +364,27 @@ def test_metrics_of_the_schema_are_those_that_can_be_computed() -> None:
     assert {kind: set(names) for kind, names in MEASURES.items()} == {
         kind: set(names) for kind, names in METRICS.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        # The options of a choice vary: there is no label whose bias could be divided out.
+        ("choice", "calibrated is not one of method choice: likelihood, pmi"),
+        ("minimal_pair", "method pair does not read `score`"),
+        ("span", "method generate does not read `score`"),
+        ("classification", "method threshold does not read `score`"),
+    ],
+)
+def test_no_calibration_without_fixed_labels(tmp_path: Path, kind: str, message: str) -> None:
+    keys = KINDS[kind]
+    [prompt] = keys["prompts"]
+    task = {
+        "version": 1,
+        "kind": kind,
+        "description": "made",
+        "dataset": {"path": "somebody/something", "configs": ["default"]},
+        **keys,
+        "prompts": [prompt | {"score": "calibrated"}],
+    }
+    assert message in fault(tmp_path, yaml.safe_dump(task, sort_keys=False))
