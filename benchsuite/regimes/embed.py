@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, StrictInt
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from benchsuite.errors import NotApplicable
 from benchsuite.regimes import support
@@ -37,7 +38,7 @@ CHUNK = 512
 class EmbedOptions(Options):
     """Options of `embed`."""
 
-    layer: StrictInt | Literal["first-last"] = Field(
+    layer: int | Literal["first-last"] = Field(
         default="first-last",
         description="the mean of the first and the last block's states; or one layer: 0 the token "
         "embeddings (static baseline), n the n-th block, -1 the last",
@@ -51,6 +52,13 @@ class EmbedOptions(Options):
         description="paraphrases: the median cosine of the unlabelled selection slice, or the "
         "threshold that is best on that slice's labels",
     )
+
+    @field_validator("layer", mode="before")
+    @classmethod
+    def _is_layer(cls, value: object) -> object:
+        if value == "first-last" or (isinstance(value, int) and not isinstance(value, bool)):
+            return value
+        raise PydanticCustomError("layer", "write a layer's number or first-last")
 
 
 class Embed:

@@ -161,7 +161,7 @@ class FewShotPredictor(ZeroShotPredictor):
                 shown = self.scorer.count_tokens([before])[0]
                 raise NotApplicable(
                     f"prompt '{prompt.name}': {len(self.drawn)} demonstrations of {shown} tokens "
-                    f"and the longest example make {longest}, over the {room} tokens of the "
-                    "window; nothing is cut",
+                    f"and the longest example make {longest}, over the {room} that the window of "
+                    f"{self.scorer.max_length} leaves; nothing is cut",
                     "window",
                 )

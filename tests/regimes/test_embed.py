@@ -203,6 +203,8 @@ def test_options() -> None:
     for bad in ("layer=top", "layer=1.5", "layer=true", "pooling=max"):
         with pytest.raises(InputError, match=bad.split("=")[0]):
             read(f"embed:{bad}")
+    with pytest.raises(InputError, match="layer=top': write a layer's number or first-last"):
+        read("embed:layer=top")
     (row,) = [row for row in describe_regimes() if row["name"] == "embed"]
     assert row["options"] == "layer=first-last+pooling=mean+threshold=median"
     assert row["randomized"] is False and row["trains"] == "nothing"

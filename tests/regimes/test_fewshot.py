@@ -179,7 +179,7 @@ def test_a_small_window_is_not_applicable_with_the_numbers(
 ) -> None:
     (record,) = run(tiny_gpt2_folder, tmp_path / "store", task="mini/choice")
     assert record.status == "not_applicable"
-    assert "over the 64 tokens of the window" in record.reason
+    assert "over the 64 that the window of 64 leaves" in record.reason
     assert record.results == []
 
 
