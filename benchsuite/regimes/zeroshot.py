@@ -307,8 +307,10 @@ class ZeroShotPredictor:
         context = self.before.get(prompt.name, "") + (prompt.premise or "")
         keys = [(prompt.name, request.continuations) for request in requests]
         new = [key for key in dict.fromkeys(keys) if key not in self._premises]
-        asked = [Request(context, continuations) for _, continuations in new]
-        self._premises.update(zip(new, score_exactly(self.scorer, asked, way.path), strict=True))
+        if new:
+            asked = [Request(context, continuations) for _, continuations in new]
+            scores = score_exactly(self.scorer, asked, way.path)
+            self._premises.update(zip(new, scores, strict=True))
         return [answer_scores(prompt, self._premises[key], "none") for key in keys]
 
     def _generate(
