@@ -69,22 +69,53 @@ def harness_scores(harness, pairs: list[tuple[str, str]]) -> list[float]:
     return [total for total, _ in harness.loglikelihood(instances, disable_tqdm=True)]
 
 
-@needs_data
-@pytest.mark.parametrize(
-    ("task", "limit", "least"),
-    [("race/middle", 32, 240), ("glue/sst2", 50, 300), ("blimp", 2, 268)],
-)
-def test_real_requests_score_as_with_the_harness(model, harness, task, limit, least):
-    requests = real_requests(task, limit)
-    pairs = pairs_of(requests)
-    assert len(pairs) >= least
+def compare(model: Model, harness, counts: dict[str, int]) -> tuple[int, int]:
+    """(requests, continuations) that were compared; counts: task -> examples a subset.
+
+    Prints the share of continuations that both tokenize alike; those must score alike.
+    """
     scorer = make_scorer(model)
-    ours = [value for found in scorer.score(requests) for value in found.log_likelihoods]
-    theirs = harness_scores(harness, pairs)
-    alike = [our_tokens(scorer, *pair) == harness_tokens(harness, *pair) for pair in pairs]
-    assert sum(alike) >= 0.99 * len(pairs)
-    differences = [abs(a - b) for a, b, same in zip(ours, theirs, alike, strict=True) if same]
-    assert max(differences) < TOLERANCE
+    asked = compared = 0
+    for task, limit in counts.items():
+        requests = real_requests(task, limit)
+        pairs = pairs_of(requests)
+        ours = [value for found in scorer.score(requests) for value in found.log_likelihoods]
+        theirs = harness_scores(harness, pairs)
+        alike = [our_tokens(scorer, *pair) == harness_tokens(harness, *pair) for pair in pairs]
+        worst = max(abs(a - b) for a, b, same in zip(ours, theirs, alike, strict=True) if same)
+        print(
+            f"{task}: {len(requests)} requests, {sum(alike)} of {len(pairs)} continuations "
+            f"tokenized alike, largest difference {worst:.1e} nats"
+        )
+        assert sum(alike) >= 0.99 * len(pairs)
+        assert worst < TOLERANCE
+        asked += len(requests)
+        compared += sum(alike)
+    return asked, compared
+
+
+@needs_data
+def test_real_requests_score_as_with_the_harness(model, harness):
+    counts = {"race/middle": 12, "glue/sst2": 30, "blimp": 1, "glue/cola": 30, "glue/mrpc": 12}
+    asked, compared = compare(model, harness, counts)
+    assert asked >= 200
+    assert compared >= 500
+
+
+@needs_data
+@pytest.mark.slow
+def test_thousands_of_real_requests_score_as_with_the_harness(model, harness):
+    counts = {
+        "race/middle": 100,
+        "glue/sst2": 250,
+        "blimp": 10,
+        "glue/cola": 300,
+        "glue/mrpc": 150,
+        "ner/conll2003": 20,
+    }
+    asked, compared = compare(model, harness, counts)
+    assert asked >= 2000
+    assert compared >= 4000
 
 
 @pytest.mark.parametrize(("context", "continuation", "here", "there"), GOLDEN)
