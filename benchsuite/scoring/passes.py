@@ -141,10 +141,16 @@ class Passes:
         plain = [lay_out([row]) for row in rows]
         ids = _padded([line.ids for line in plain], self.pad).to(self.model.device)
         mask = torch.ones_like(ids)
+        inner: list[Any] = []
+        hook = self.network.base_model.register_forward_hook(
+            lambda module, inputs, outputs: inner.append(outputs)
+        )
         whole = self._run(self.network, input_ids=ids, attention_mask=mask, use_cache=True)
-        base = self._run(self.network.base_model, input_ids=ids, attention_mask=mask)
+        hook.remove()
         head = self.network.get_output_embeddings()
-        expected: Any = getattr(base, "last_hidden_state", None)
+        if not inner:  # the head's network goes round its base model (OPT)
+            inner.append(self._run(self.network.base_model, input_ids=ids, attention_mask=mask))
+        expected: Any = getattr(inner[-1], "last_hidden_state", None)
         self.plain_head = (
             head is not None and expected is not None and torch.equal(head(expected), whole.logits)
         )
@@ -163,9 +169,9 @@ class Passes:
         # Architectures refuse what they do not know with errors of every kind.
         try:
             packed = self.states(lines, packed=True)
-            cache = self.cached(rows[0][:1], packed=True)
-            cache = self.cached(rows[0][1:begin], cache, 1, packed=True)
-            after = self.states([tails], cache, begin, packed=True)
+            after = self.states(
+                [tails], self.cached(rows[0][:begin], packed=True), begin, packed=True
+            )
         except torch.OutOfMemoryError:
             raise
         except Exception:
