@@ -97,7 +97,7 @@ class DecoderScorer:
         for one, row, number, places in zip(encoded, rows, owner, targets, strict=True):
             found[one.request].append([wanted[number][place] for place in places])
             truncated[one.request] |= len(row) < len(one.ids) - 1
-        self._account("score", len(requests), sum(truncated), started)
+        self.usage.add("score", len(requests), sum(truncated), started)
         return [
             _score_of(number, request, found[number], truncated[number], details)
             for number, request in enumerate(requests)
@@ -134,7 +134,7 @@ class DecoderScorer:
             found.update(zip(chosen, texts, strict=True))
             self.usage.tokens += sum(len(row) for row in chosen)
             self.usage.tokens += sum(self.tokens.count(texts))
-        self._account("generate", len(contexts), sum(len(ids) > room for ids in whole), started)
+        self.usage.add("generate", len(contexts), sum(len(ids) > room for ids in whole), started)
         return [found[row] for row in rows]
 
     def count_tokens(self, texts: list[str]) -> list[int]:
@@ -275,12 +275,6 @@ class DecoderScorer:
             f"one text does not fit the memory of {self.model.device}; "
             "lower --max-length or use --dtype bfloat16"
         )
-
-    def _account(self, phase: str, requests: int, truncated: int, started: float) -> None:
-        self.usage.requests += requests
-        self.usage.truncated += truncated
-        seconds = time.perf_counter() - started
-        self.usage.by_phase[phase] = self.usage.by_phase.get(phase, 0.0) + seconds
 
 
 def _score_of(

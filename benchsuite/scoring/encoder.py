@@ -106,7 +106,7 @@ class EncoderScorer:
                     greedy=tuple(all(best for _, best in tokens) for tokens in group),
                 )
             scores.append(score)
-        self._account(len(requests), sum(truncated), started)
+        self.usage.add("score", len(requests), sum(truncated), started)
         return scores
 
     def generate(self, contexts: list[str], stop: list[str], max_new_tokens: int) -> list[str]:
@@ -193,9 +193,3 @@ class EncoderScorer:
         alone = self.logits(self._inputs([short]), lines, positions)
         beside = self.logits(self._inputs([short, row]), lines, positions)
         return close(alone, beside)
-
-    def _account(self, requests: int, truncated: int, started: float) -> None:
-        self.usage.requests += requests
-        self.usage.truncated += truncated
-        seconds = time.perf_counter() - started
-        self.usage.by_phase["score"] = self.usage.by_phase.get("score", 0.0) + seconds

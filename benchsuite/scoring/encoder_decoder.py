@@ -116,7 +116,7 @@ class EncoderDecoderScorer:
                     greedy=tuple(greedy[at]) if details else (),
                 )
             )
-        self._account("score", len(requests), sum(truncated), started)
+        self.usage.add("score", len(requests), sum(truncated), started)
         return results
 
     def generate(self, contexts: list[str], stop: list[str], max_new_tokens: int) -> list[str]:
@@ -149,7 +149,7 @@ class EncoderDecoderScorer:
 
         self.writing.run(lengths, work)
         cut = sum(len(ids) > self.max_length for ids in whole)
-        self._account("generate", len(contexts), cut, started)
+        self.usage.add("generate", len(contexts), cut, started)
         return [found[source] for source, _ in prompts]
 
     def count_tokens(self, texts: list[str]) -> list[int]:
@@ -353,12 +353,6 @@ class EncoderDecoderScorer:
         return found.shape == expected.shape and torch.allclose(
             found, expected, rtol=tolerance, atol=tolerance
         )
-
-    def _account(self, phase: str, requests: int, truncated: int, started: float) -> None:
-        self.usage.requests += requests
-        self.usage.truncated += truncated
-        seconds = time.perf_counter() - started
-        self.usage.by_phase[phase] = self.usage.by_phase.get(phase, 0.0) + seconds
 
 
 def _targets(part: Part) -> list[Target]:

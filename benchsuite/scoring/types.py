@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -45,6 +46,13 @@ class Usage:
     tokens: int = 0
     truncated: int = 0
     by_phase: dict[str, float] = field(default_factory=dict)
+
+    def add(self, phase: str, requests: int, truncated: int, started: float) -> None:
+        """Add a call: `score` or `generate`, begun at `started` of `time.perf_counter`."""
+        self.requests += requests
+        self.truncated += truncated
+        seconds = time.perf_counter() - started
+        self.by_phase[phase] = self.by_phase.get(phase, 0.0) + seconds
 
 
 class Scorer(Protocol):
