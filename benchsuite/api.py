@@ -6,13 +6,17 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from benchsuite.cells import Cell, RegimeCall, parse_regime, plan
 from benchsuite.errors import CellFailed, DataUnavailable, InputError, NotApplicable
 from benchsuite.records import Record
 from benchsuite.tasks.registry import Registry
 from benchsuite.tasks.task import Task, load_task
+
+if TYPE_CHECKING:
+    from benchsuite.regimes.base import Regime
+    from benchsuite.tasks.spec import Dataset
 
 DEFAULT_STORE = Path("runs")
 DEFAULT_SUITE = "mini"
@@ -222,6 +226,7 @@ def _check_data(cell: Cell, task: Task, needed: bool) -> None:
                 for prompt in select_prompts(task.spec, cell.prompts):
                     build_requests(prompt, values_of(task.spec, example))
         regime.train_data(task, cell)
+        _check_labels(cell, task, regime)
     except NotApplicable:
         return  # stored as such when the cell is run
     except DataUnavailable as error:
@@ -229,6 +234,25 @@ def _check_data(cell: Cell, task: Task, needed: bool) -> None:
             raise InputError(str(error)) from None
     except CellFailed as error:
         raise InputError(f"task {task.id}: {error}") from None
+
+
+def _check_labels(cell: Cell, task: Task, regime: Regime) -> None:
+    """Labels that a regime looks at must not be of a split that is scored."""
+    dataset = task.spec.dataset
+    if dataset.train_split is None or not regime.labels_used(task, cell):
+        return
+    taken = _origin(dataset, dataset.train_split)
+    for split in cell.splits or dataset.eval_splits:
+        if _origin(dataset, split) == taken:
+            raise InputError(
+                f"task {task.id}: {cell.regime} takes labels from the split it would be scored on, "
+                f"{split}; score another with --split, or use a regime that takes no labels"
+            )
+
+
+def _origin(dataset: Dataset, split: str) -> str:
+    """The file or the hub's split that a task's name of a split stands for."""
+    return dataset.files.get(split) or dataset.splits.get(split, split)
 
 
 def _check_cuda() -> None:
