@@ -8,6 +8,7 @@ Sources: Brown et al. 2020, "Language Models are Few-Shot Learners" (section 2);
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -50,7 +51,7 @@ def draw(
     Fixed by examples and seed, and nested: the first k of a larger number. balanced: equal
     numbers a label (classification) or a type, O among them (tagging), one apart where k is no
     multiple; without effect on kinds that have no labels.
-    Raises NotApplicable where there are fewer than k.
+    Raises NotApplicable where there are fewer than k, or of a label too few to be balanced.
     """
     order = sorted(examples, key=lambda one: _hash(seed, one.subset, one.id))
     labels = [*task.entity_types, "O"] if task.kind == "tagging" else task.labels
@@ -59,10 +60,12 @@ def draw(
         found.append(one)
         if len(found) == k:
             return found
-    raise NotApplicable(
-        f"{task.id} has {len(found)} demonstrations outside its selection slice, not {k}",
-        "too few examples",
-    )
+    reason = f"{task.id} has {len(found)} demonstrations outside its selection slice, not {k}"
+    if balanced and labels:
+        counts = Counter(one.label for one in found)
+        each = ", ".join(f"{counts[label]} {label}" for label in labels)
+        reason += f", when balanced: after {each} a label has no more"
+    raise NotApplicable(reason, "too few examples")
 
 
 def can_show(prompt: Prompt, example: Example) -> bool:
@@ -78,7 +81,7 @@ def text_before(prompt: Prompt, task: TaskSpec, drawn: Iterable[Demonstration]) 
 def demonstrate(prompt: Prompt, task: TaskSpec, one: Demonstration) -> str:
     """One demonstration: the prompt's context and the right continuation.
 
-    That is the label's first verbalizer, the rating nearest to the gold one (the earlier of two
+    That is the label's first verbalizer, the rating nearest to the gold one (the lower of two
     equally near), the right option, the first gold answer, or the first of the texts that mean
     there is none.
     """
@@ -91,8 +94,10 @@ def demonstrate(prompt: Prompt, task: TaskSpec, one: Demonstration) -> str:
     if prompt.method == "cloze":
         return request.context + _first(prompt.verbalizers[task.labels[target]])
     if prompt.method == "rating":
-        nearest = min(prompt.ratings, key=lambda text: abs(prompt.ratings[text] - target))
-        return request.context + nearest
+        ratings = prompt.ratings
+        # Whatever the order of the ratings, which the prompt's hash does not see.
+        order = sorted(ratings, key=lambda text: (ratings[text], text))
+        return request.context + min(order, key=lambda text: abs(ratings[text] - target))
     if prompt.method == "choice":
         return request.context + request.continuations[target]
     answer = target[0].strip() if target else prompt.no_answer[0]
@@ -104,13 +109,17 @@ def _by_label(
 ) -> Iterator[Demonstration]:
     """Each of another cluster, by `order`; with labels, in rounds of one a label each.
 
-    The order within a round is that of a hash.
+    The order within a round is that of a hash. The first round that lacks a label is the last, so
+    that no label is ever more than one ahead of another.
     """
     taken: set[tuple[str, str]] = set()
     if not labels:
         yield from _one_a_cluster(task, order, None, seed, taken)
     lines = [_one_a_cluster(task, order, label, seed, taken) for label in labels]
-    while found := [drawn for line in lines if (drawn := next(line, None)) is not None]:
+    whole = bool(lines)
+    while whole:
+        found = [drawn for line in lines if (drawn := next(line, None)) is not None]
+        whole = len(found) == len(lines)
         yield from sorted(found, key=lambda one: _hash(seed, one.example.subset, one.name))
 
 

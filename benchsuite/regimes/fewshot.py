@@ -46,7 +46,7 @@ class FewShot:
     """Zero-shot's prompts and scores after k demonstrations; each seed draws its own."""
 
     name: ClassVar[str] = "fewshot"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     summary: ClassVar[str] = "prompts after k demonstrations from train"
     trains: ClassVar[str] = "nothing"
     source: ClassVar[str] = "Brown et al. 2020"

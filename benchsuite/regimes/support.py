@@ -87,7 +87,7 @@ CONDITIONS: dict[str, dict[str, str]] = {
     "fewshot": {
         "no training split": "demonstrations are drawn from it",
         "too few examples": "fewer training examples than demonstrations outside the selection "
-        "slice",
+        "slice, or of a label fewer than `balanced=true` needs",
         "prompt": "one of several prompts has no place for demonstrations; `--prompt` chooses",
         "window": "the demonstrations and the longest example exceed the window; nothing is cut",
     },

@@ -75,6 +75,23 @@ def test_balanced_draws_have_equal_numbers_a_label(kind: str) -> None:
     assert len(orders) > 1
 
 
+def test_a_label_that_runs_out_ends_a_balanced_draw_with_the_numbers() -> None:
+    spec = SPECS["sentiment"]
+    pool = [one for i, one in enumerate(made_examples(spec, 40)) if one.target == 0 or i < 4]
+    for seed in range(10):
+        # Two of one label: three of the other are one apart, four are not.
+        drawn = draw(spec, pool, 5, seed, balanced=True)
+        assert Counter(one.label for one in drawn) == {"negative": 3, "positive": 2}
+        assert len(draw(spec, pool, 6, seed)) == 6
+        says = "5 demonstrations .* not 6, when balanced: after 3 negative, 2 positive"
+        with pytest.raises(NotApplicable, match=says) as caught:
+            draw(spec, pool, 6, seed, balanced=True)
+        assert caught.value.condition == "too few examples"
+    with pytest.raises(NotApplicable, match="1 demonstrations .* after 1 negative, 0 positive"):
+        draw(spec, pool[4:], 2, 0, balanced=True)
+    assert draw(SPECS["choice"], made_examples(SPECS["choice"]), 4, 0, balanced=True)
+
+
 def names_of_labels(task: str, seed: int, pool: Sequence[Example]) -> tuple[str, ...]:
     return tuple(one.label for one in draw(Registry().get(task), pool, 4, seed, balanced=True))
 
@@ -126,7 +143,7 @@ def test_never_of_the_selection_slice_nor_the_evaluation_split(kind: str) -> Non
 
 def test_draws_do_not_move_without_a_new_version() -> None:
     # Few-shot's answers are made by zero-shot's predictor: a new version there is one here.
-    assert (FewShot.version, ZeroShot.version) == (1, 2)
+    assert (FewShot.version, ZeroShot.version) == (2, 2)
     golden = {
         ("sentiment", False): ["made-2", "made-25", "made-5", "made-1", "made-13"],
         ("sentiment", True): ["made-2", "made-25", "made-5", "made-14", "made-1"],
@@ -167,7 +184,7 @@ def test_words_of_each_method() -> None:
     )
     assert shown("glue/stsb", 0, 2.6, text="A.", text_pair="B.").endswith("They are similar")
     assert shown("glue/stsb", 1, 4.4, text="A.", text_pair="B.").endswith("\nAnswer: 4")
-    # Equally near to 3 and 2: the one the prompt names first.
+    # Equally near to 3 and 2: the lower one.
     assert shown("glue/stsb", 1, 2.5, text="A.", text_pair="B.").endswith("\nAnswer: 2")
     options = ["one", "two", "three", "four"]
     assert shown("mini/choice", 0, 2, context="C.", question="Q?", options=options) == (
@@ -183,6 +200,24 @@ def test_words_of_each_method() -> None:
     assert shown("mini/tagging", 0, (1, 0, 5, 6), "O", span=(1, 2), **tokens) == (
         "Ada saw New York\nsaw is a word"
     )
+
+
+def test_the_order_of_ratings_and_verbalizers_moves_no_demonstration() -> None:
+    stsb, tagging = Registry().get("glue/stsb"), SPECS["tagging"]
+    ratings, entity = stsb.prompts[1], tagging.prompts[0]
+    turned = {
+        "ratings": dict(reversed((ratings.ratings | {" two": 2.0, " II": 2.0}).items())),
+        "verbalizers": dict(reversed(entity.verbalizers.items())),
+    }
+    named = ratings.model_copy(update={"ratings": ratings.ratings | {" II": 2.0, " two": 2.0}})
+    for target in (0.5, 2.0, 2.5, 4.49):
+        example = Example("1", "train", "", "1", "", {"text": "A.", "text_pair": "B."}, target)
+        one = Demonstration(example)
+        other = ratings.model_copy(update={"ratings": turned["ratings"]})
+        assert demonstrate(other, stsb, one) == demonstrate(named, stsb, one)
+    for one in draw(tagging, made_examples(tagging), 8, 0):
+        other = entity.model_copy(update={"verbalizers": turned["verbalizers"]})
+        assert demonstrate(other, tagging, one) == demonstrate(entity, tagging, one)
 
 
 def test_demonstrations_stand_one_after_another() -> None:
