@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from benchsuite.errors import CellFailed
@@ -22,8 +24,9 @@ SPLITS = tuple(
     for repeat in ("", "{1,3}")
 )
 # Printable ASCII on both sides: what counts as white space beyond it differs between libraries.
-# Segments of some length, so that texts that begin alike are cut alike.
-SEGMENT = re.compile(r"[\s\S]{48,}?[!-~](?= [!-~])")
+BORDER = re.compile(r"[!-~](?= [!-~])")
+# Characters that a segment has more of, so that few calls tokenize much.
+SEGMENT = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +67,27 @@ class Tokens:
         such; only the rest of it goes through again with each continuation.
         Raises CellFailed where a continuation has no token.
         """
-        contexts = [self._segments(request.context) for request in requests]
-        pieces = [
-            [rest + continuation for continuation in request.continuations]
-            for request, (_, rest) in zip(requests, contexts, strict=True)
-        ]
-        segments = {segment for closed, _ in contexts for segment in closed}
+        contexts = {context: self._segments(context) for context in {r.context for r in requests}}
+        segments = {segment for closed, _ in contexts.values() for segment in closed}
         ids_of = {
             text: ids for text, (ids, _) in zip(segments, self._ids(list(segments)), strict=True)
         }
+        opened = {
+            context: (tuple(chain.from_iterable(ids_of[segment] for segment in closed)), rest)
+            for context, (closed, rest) in contexts.items()
+        }
+        pieces = [
+            [opened[request.context][1] + continuation for continuation in request.continuations]
+            for request in requests
+        ]
         unique = list({text: None for texts in pieces for text in texts})
         encoded = dict(zip(unique, self._ids(unique), strict=True))
         found = []
-        for number, ((closed, rest), texts) in enumerate(zip(contexts, pieces, strict=True)):
-            before = sum((ids_of[segment] for segment in closed), ())
-            border = len(rest)
+        for number, (request, texts) in enumerate(zip(requests, pieces, strict=True)):
+            before, rest = opened[request.context]
             for place, text in enumerate(texts):
                 ids, ends = encoded[text]
+                border = self._border(text, len(rest))
                 split = next((at for at, end in enumerate(ends) if end > border), len(ids))
                 if split == len(ids):
                     raise CellFailed(
@@ -116,8 +123,26 @@ class Tokens:
         """A context as segments that are tokenized on their own, and the rest."""
         if not self.cuts:
             return [], context
-        segments = SEGMENT.findall(context)
-        return segments, context[sum(map(len, segments)) :]
+        segments: list[str] = []
+        begin = 0
+        while cut := BORDER.search(context, begin + SEGMENT):
+            segments.append(context[begin : cut.end()])
+            begin = cut.end()
+        return segments, context[begin:]
+
+    def _border(self, text: str, border: int) -> int:
+        """Where a continuation begins for the tokenizer: not after a character it adds to.
+
+        A normalizer may compose a letter and the accent that follows; offsets then give the whole
+        to the letter.
+        """
+        normalizer = self.tokenizer.backend_tokenizer.normalizer
+        if normalizer is None or not unicodedata.combining(text[border : border + 1] or " "):
+            return border
+        whole = normalizer.normalize_str(text)
+        while not whole.startswith(normalizer.normalize_str(text[:border])):
+            border -= 1
+        return border
 
     def _ids(self, texts: Sequence[str]) -> list[tuple[Row, list[int]]]:
         """Token ids of each text, nothing added, and the end of each token in characters."""
@@ -157,7 +182,13 @@ def cuts_at_spaces(tokenizer: Any) -> bool:
         case _:
             return False
     added = state["added_tokens"]
-    over = any(token["rstrip"] or re.search("[!-~] ", token["content"]) for token in added)
+    # A token that must be a word of its own looks at the character before its space.
+    over = any(
+        token["rstrip"]
+        or re.search("[!-~] ", token["content"])
+        or (token["single_word"] and token["content"].startswith(" "))
+        for token in added
+    )
     return (
         state["model"]["type"] == "BPE"
         and (state["normalizer"] or {}).get("type") in (None, "NFC")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -57,7 +59,7 @@ def test_segments_give_the_ids_of_the_whole(name, contexts, ends):
     endings = tuple(end + "x" for end in ends)
     with pytest.MonkeyPatch.context() as patch:
         # Cut wherever it is allowed, not only now and then.
-        patch.setattr(tokens, "SEGMENT", tokens.re.compile(r"[\s\S]*?[!-~](?= [!-~])"))
+        patch.setattr(tokens, "SEGMENT", 0)
         found = Tokens(tokenizer).encode([Request(context, endings) for context in contexts])
     whole = Tokens(tokenizer)
     whole.cuts = False
@@ -70,6 +72,54 @@ def test_a_long_context_is_cut():
     assert len(closed) > 4
     assert "".join(closed) + rest == context
     assert len(rest) < 100
+
+
+def fastest(work) -> float:
+    """Seconds of the fastest of three calls."""
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+@pytest.mark.parametrize("sentence", ["Это обычный русский текст. ", "文" * 27, "a\n" * 14])
+def test_cutting_takes_less_time_than_tokenizing(sentence):
+    """Also where no space stands between two ASCII characters: no search from every start."""
+    cut = Tokens(tiny_tokenizer())
+    context = sentence * 700
+    assert fastest(lambda: cut._segments(context)) < fastest(lambda: cut.count([context]))
+
+
+def test_a_context_is_cut_once_a_call(monkeypatch):
+    given = []
+    segments = Tokens._segments
+
+    def noted(self, context):
+        given.append(context)
+        return segments(self, context)
+
+    monkeypatch.setattr(Tokens, "_segments", noted)
+    context = "The answer is very positive. " * 4
+    Tokens(tiny_tokenizer()).encode(
+        [Request(context, (" yes", " no"))] * 3 + [Request("x", ("y",))]
+    )
+    assert sorted(given) == [context, "x"]
+
+
+@pytest.mark.parametrize("continuation", ["\u0301", "\u0301 is", "\u0301\u0327", "\u0327 is"])
+def test_an_accent_that_is_composed_with_the_end_of_the_context(continuation):
+    """The composed letter straddles the boundary, so it belongs to the continuation."""
+    composing = Tokens(changed(normalizer=normalizers.NFC()))
+    (found,) = composing.encode([Request("The caf e", (continuation,))])
+    decode = composing.tokenizer.decode
+    assert decode(found.ids[: found.split]).strip() == "The caf"
+    scored = decode(found.ids[found.split :]).strip()
+    assert scored == unicodedata.normalize("NFC", "e" + continuation)
+    # Two tokens where nothing composes them.
+    (apart,) = Tokens(tiny_tokenizer()).encode([Request("e", ("\u0301",))])
+    assert tiny_tokenizer().decode(apart.ids[apart.split :]) == "\u0301"
 
 
 @pytest.mark.parametrize(
@@ -91,8 +141,12 @@ def test_what_is_not_known_is_not_cut(tokenizer):
 
 @pytest.mark.parametrize(
     "token",
-    [AddedToken("<x>", rstrip=True), AddedToken("very positive")],
-    ids=["takes the space after it", "holds a space"],
+    [
+        AddedToken("<x>", rstrip=True),
+        AddedToken("very positive"),
+        AddedToken(" positive", single_word=True),
+    ],
+    ids=["takes the space after it", "holds a space", "looks before its space"],
 )
 def test_added_tokens_over_a_space(token):
     tokenizer = tiny_tokenizer()
