@@ -19,6 +19,7 @@ from benchsuite.errors import (
 )
 from benchsuite.files import write_atomically
 from benchsuite.models.registry import ModelRef, load_model, resolve_model
+from benchsuite.paths import tasks_root
 from benchsuite.records import Record
 from benchsuite.regimes import support
 from benchsuite.regimes.base import Predictor, Regime, Variant
@@ -131,7 +132,7 @@ def _run_cell(
         status, reason = _ending(error, regime, task, reference)
         described["key"] = digest({"cell": described, "status": status})
         record = Record(cell=described, status=status, reason=reason)
-        record.provenance = provenance.collect(started, {})
+        record.provenance = _provenance(started, task, {})
         records.write(store, record, None)
         return record, False
 
@@ -145,7 +146,7 @@ def _run_cell(
             return standing, True
 
     record = Record(cell=described, status="failed")
-    record.provenance = provenance.collect(started, _data_facts(splits, training))
+    record.provenance = _provenance(started, task, _data_facts(splits, training))
     record.seen_in_pretraining = [
         seen for seen in reference.metadata.get("seen_in_pretraining", []) if _covers(seen, task.id)
     ]
@@ -259,6 +260,13 @@ def key_parts(
         "scorer_version": SCORER_VERSION,
         "metrics_version": METRICS_VERSION,
     }
+
+
+def _provenance(started: str, task: Task, data: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Where a record's numbers come from, also where there are none."""
+    bundled = Path(task.spec.source).is_relative_to(tasks_root())
+    facts = provenance.collect(started, data)
+    return {**facts, "task_file": "bundled" if bundled else "local"}
 
 
 def _data_facts(

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 import benchsuite
 from benchsuite import records
 from benchsuite.errors import InputError, NotApplicable
+from benchsuite.report import table
 from tests.tiny import tiny_bert, tiny_gpt2
 
 TASK = """\
@@ -193,6 +194,30 @@ def test_not_applicable_needs_a_ground_of_the_support_table(
     assert record.status == status and "no wish to" in (record.reason or "")
     monkeypatch.setattr("benchsuite.regimes.zeroshot.ZeroShot.train_data", refuse)
     assert run()[0].status == status
+
+
+def test_a_user_s_task_has_a_board_of_its_own_also_without_a_number(
+    run: Callable, tmp_path: Path, tasks_dir: Path
+) -> None:
+    path = tasks_dir / "made.yaml"
+    path.write_text(
+        path.read_text().replace("  files: {train: train.csv, validation", "  files: {validation")
+    )
+    path.write_text(path.read_text().replace(".csv}\n", ".csv}\n  train_split: null\n", 1))
+    (tasks_dir / "hub.yaml").write_text(
+        path.read_text().replace(
+            "files: {validation: validation.csv}", "path: made-up/nowhere\n  configs: [default]"
+        )
+    )
+    suites = tasks_dir / "suites"
+    suites.mkdir()
+    (suites / "mine.yaml").write_text("description: d\ntasks: [made, hub, mini/sentiment]\n")
+    found = run(task=None, suite="mine", regime="fewshot:1", limit=2, offline=True)
+    assert [one.status for one in found[:2]] == ["not_applicable", "unavailable"]
+    assert [one.provenance["task_file"] for one in found] == ["local", "local", "bundled"]
+    mini, own = table.build(found)
+    assert mini.columns == ["mini/sentiment"] and own.columns == ["hub", "made"]
+    assert own.title == "Tasks of local files"
 
 
 def test_interrupted_runs_keep_what_is_finished(

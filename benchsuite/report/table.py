@@ -79,8 +79,11 @@ def _origin(record: Record) -> str:
     official, mini, own, lm_eval = TITLES
     if record.cell["task"].startswith("lm-eval:"):
         return lm_eval
+    if record.provenance.get("task_file") == "local":
+        return own
     if record.cell["task"].startswith("mini/"):
         return mini
+    # Of records that do not say where their task stands.
     local = any(fact["source"] == "files" for _, fact in _facts(record, "evaluation"))
     return own if local else official
 
