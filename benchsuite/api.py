@@ -62,7 +62,7 @@ def prepare(
     bad options, an unwritable store, an explicit task whose data is not to be had.
     """
     from benchsuite.models.registry import check_window, resolve_model
-    from benchsuite.regimes.registry import get_regime, parse_options
+    from benchsuite.regimes.registry import canonical, get_regime
 
     for name, value, allowed in (
         ("--score", score, ("own", "all")),
@@ -83,16 +83,21 @@ def prepare(
         _check_cuda()
 
     models = _names(model, "--model")
-    for name in models:
-        check_window(resolve_model(name), max_length)
+    references = [resolve_model(name) for name in models]
+    for reference in references:
+        check_window(reference, max_length)
     calls = [
         parse_regime(name) if isinstance(name, str) else name for name in _names(regime, "--regime")
     ]
+    calls = list({str(call): call for call in map(canonical, calls)}.values())
     randomized: dict[str, bool] = {}
     for call in calls:
-        randomized[call.name] = get_regime(call.name).randomized
-        parse_options(call)
-    calls = list({str(call): call for call in calls}.values())
+        found = get_regime(call.name)
+        randomized[call.name] = found.randomized
+        check = getattr(found, "check_model", None)
+        if check is not None:
+            for reference in references:
+                check(call, reference)
 
     explicit = _names(task, "--task") if task is not None else []
     if explicit and suite is not None:

@@ -36,6 +36,28 @@ def test_labels_are_not_taken_from_a_split_that_is_scored(
     assert prepare(model, regime, task).cells
 
 
+def test_one_cell_however_its_regime_is_spelled(model: str) -> None:
+    spelled = "fewshot,fewshot:4,fewshot:k=4+balanced=false,fewshot:balanced=true,fewshot:8"
+    cells = prepare(model, spelled, "mini/sentiment", seeds=[0, 1]).cells
+    assert [(str(one.regime), one.seed) for one in cells] == [
+        (regime, seed)
+        for regime in ("fewshot", "fewshot:balanced=true", "fewshot:8")
+        for seed in (0, 1)
+    ]
+
+
+@pytest.mark.parametrize("layer", [3, -4, 99])
+@pytest.mark.parametrize("folder", ["tiny_gpt2_folder", "tiny_bert_folder", "tiny_t5_folder"])
+def test_a_layer_the_model_has_not_is_refused(
+    request: pytest.FixtureRequest, folder: str, layer: int
+) -> None:
+    path = str(request.getfixturevalue(folder))
+    says = f"layer={layer}: .* has 2 layers; write 0 .* to 2, or -1 .* to -3"
+    with pytest.raises(InputError, match=says):
+        prepare(path, f"zeroshot,embed:layer={layer}", "mini/choice")
+    assert len(prepare(path, "embed:layer=2,embed:layer=-3", "mini/choice").cells) == 2
+
+
 def folder_of(files: str, folder: Path) -> list[Path]:
     """A folder with the task `made`, whose dataset is `files` in YAML."""
     rows = "text,label\n" + "".join(f"text {i},{i % 2}\n" for i in range(40))

@@ -88,6 +88,15 @@ def stated_window(config: dict[str, Any]) -> int | None:
     return min(known) if known else None
 
 
+def stated_layers(config: dict[str, Any]) -> int | None:
+    """Number of blocks (an encoder-decoder's: of its encoder) that the configuration states."""
+    for name in ("num_hidden_layers", "n_layer", "n_layers", "num_layers"):
+        number = config.get(name)
+        if isinstance(number, int):
+            return number
+    return None
+
+
 def weights_hash(path: Path, config: dict[str, Any], name: str) -> str:
     """SHA-256 over the safetensors files' bytes, in the order of their names, and configuration.
 

@@ -21,6 +21,7 @@ from benchsuite.models.checkpoint import (
     UNTRAINED_SEED,
     family_of,
     read_config,
+    stated_layers,
     stated_window,
     tokenizer_hash,
     untrained_hash,
@@ -104,6 +105,14 @@ def check_window(ref: ModelRef, max_length: int | None) -> None:
     longest = stated_window(read_config(ref.path, ref.name))
     if max_length is not None and longest is not None and max_length > longest:
         raise InputError(f"--max-length {max_length}: the window of {ref.name} is {longest} tokens")
+
+
+def number_of_layers(ref: ModelRef) -> int | None:
+    """Blocks (an encoder-decoder's: of its encoder), where the model's configuration states them.
+
+    Its token embeddings are not counted.
+    """
+    return stated_layers(read_config(ref.path, ref.name))
 
 
 def list_models() -> list[ModelRef]:

@@ -63,7 +63,11 @@ class Predictor(Protocol):
 
 
 class Regime(Protocol):
-    """A way of bringing a model to a task. Writes no record, prints nothing."""
+    """A way of bringing a model to a task. Writes no record, prints nothing.
+
+    It may have `check_model(call, ref)`, called with how it was called and a `ModelRef` before
+    anything runs: InputError where that model cannot take the options.
+    """
 
     name: ClassVar[str]
     version: ClassVar[int]

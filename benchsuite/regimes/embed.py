@@ -16,8 +16,10 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from benchsuite.errors import NotApplicable
+from benchsuite.models.registry import number_of_layers
 from benchsuite.regimes import support
 from benchsuite.regimes.base import Options, Variant, read_options
+from benchsuite.regimes.layers import Layer, resolve_layer
 from benchsuite.regimes.thresholds import by_threshold, choose_threshold, threshold_slice
 from benchsuite.regimes.zeroshot_methods import best_of
 from benchsuite.scoring.types import Request, Usage
@@ -26,8 +28,8 @@ from benchsuite.tasks.prompts import fit_to_window
 from benchsuite.tasks.spec import TaskSpec
 
 if TYPE_CHECKING:
-    from benchsuite.cells import Cell
-    from benchsuite.models.registry import Model
+    from benchsuite.cells import Cell, RegimeCall
+    from benchsuite.models.registry import Model, ModelRef
     from benchsuite.regimes.pooling import Embedder
     from benchsuite.tasks.task import SplitData, Task
 
@@ -38,7 +40,7 @@ CHUNK = 512
 class EmbedOptions(Options):
     """Options of `embed`."""
 
-    layer: int | Literal["first-last"] = Field(
+    layer: Layer = Field(
         default="first-last",
         description="the mean of the first and the last block's states; or one layer: 0 the token "
         "embeddings (static baseline), n the n-th block, -1 the last",
@@ -76,6 +78,13 @@ class Embed:
     def reason_not_applicable(self, task: Task, family: str) -> str | None:
         """What the support table says."""
         return support.reason_not_applicable(self.name, task.spec, family)
+
+    def check_model(self, call: RegimeCall, ref: ModelRef) -> None:
+        """Raise InputError where the model's configuration says that it has no such layer."""
+        blocks = number_of_layers(ref)
+        if blocks is not None:
+            layer = read_options(self, call).model_dump()["layer"]
+            resolve_layer(layer, blocks, self.name, ref.name)
 
     def labels_used(self, task: Task, cell: Cell) -> int:
         """0; with a tuned threshold, the labelled examples of the selection slice."""

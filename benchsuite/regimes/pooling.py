@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchsuite.errors import CellFailed, InputError
+from benchsuite.errors import CellFailed
+from benchsuite.regimes.layers import Layer, resolve_layer
 from benchsuite.scoring.budget import Budget
 from benchsuite.scoring.tokens import Tokens
 from benchsuite.scoring.types import Usage
@@ -20,7 +21,6 @@ from benchsuite.scoring.types import Usage
 if TYPE_CHECKING:
     from benchsuite.models.registry import Model
 
-Layer = int | Literal["first-last"]
 Pooling = Literal["mean", "first", "last"]
 
 # Few enough tokens at once for a processor's caches, as in scoring.
@@ -44,9 +44,10 @@ class Embedder:
     pooling: `mean` over the text's own tokens; `first`, `last`: that position, special tokens
     counted ([CLS] of an encoder; a decoder's last token has seen the whole text).
 
-    The tokenizer's own special tokens are put around a text. A decoder without any gets the token
-    that begins a text, as in scoring: the first position of a decoder takes on an outsized state
-    (Xiao et al. 2024, attention sinks), which must not be a word's. Vectors do not depend on
+    The tokenizer's own special tokens are put around a text. A decoder without any gets its
+    start token (bos or eos) before every text, which scoring puts before an empty context only: the
+    first position of a decoder takes on an outsized state (Xiao et al. 2024, attention sinks),
+    which must not be a word's. Vectors do not depend on
     batch, order or padding.
     max_length: tokens of text that fit the window.
     """
@@ -155,16 +156,9 @@ class Embedder:
     @torch.inference_mode()
     def _resolve(self, layer: Layer) -> Layer:
         """The layer counted from below. Raises InputError where the model has no such layer."""
-        if layer == "first-last":
-            return layer
         ids = torch.zeros((1, 1), dtype=torch.long, device=self.model.device)
         blocks = len(self._hidden(ids, torch.ones_like(ids))) - 1
-        if not -blocks - 1 <= layer <= blocks:
-            raise InputError(
-                f"regime 'embed': layer={layer}: {self.model.name} has {blocks} layers; "
-                f"0 is the embeddings, {blocks} or -1 the last"
-            )
-        return layer if layer >= 0 else blocks + 1 + layer
+        return resolve_layer(layer, blocks, "embed", self.model.name)
 
 
 def cosines(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from importlib import metadata
 from typing import Any
 
-from benchsuite.cells import RegimeCall, format_value
+from benchsuite.cells import RegimeCall, Value, format_value, parse_value
 from benchsuite.errors import InputError
 from benchsuite.regimes.base import Options, Regime, read_options
 
@@ -80,6 +80,24 @@ def parse_options(call: RegimeCall) -> Options:
     Raises InputError on an unknown regime or option, or a value that an option cannot take.
     """
     return read_options(get_regime(call.name), call)
+
+
+def canonical(call: RegimeCall) -> RegimeCall:
+    """The one spelling of a call: options in the regime's order, the positional one unnamed and
+    first, those at their defaults left out.
+
+    Raises InputError as parse_options does.
+    """
+    regime = get_regime(call.name)
+    given = read_options(regime, call)
+    fields = regime.options.model_fields
+    options: dict[str, Value] = {}
+    for name in sorted(fields, key=lambda name: name != regime.positional):
+        value = format_value(getattr(given, name))
+        # Not equality: 1 and 1.0 are two options, a count and a share.
+        if value != format_value(fields[name].get_default(call_default_factory=True)):
+            options["" if name == regime.positional else name] = parse_value(value)
+    return RegimeCall(name=call.name, options=options)
 
 
 def _plugins() -> dict[str, metadata.EntryPoint]:

@@ -14,7 +14,13 @@ from benchsuite.cells import parse_regime
 from benchsuite.errors import InputError
 from benchsuite.regimes import registry
 from benchsuite.regimes.base import Options
-from benchsuite.regimes.registry import describe_regimes, get_regime, list_regimes, parse_options
+from benchsuite.regimes.registry import (
+    canonical,
+    describe_regimes,
+    get_regime,
+    list_regimes,
+    parse_options,
+)
 from benchsuite.regimes.zeroshot import ZeroShot, ZeroShotOptions
 
 
@@ -49,6 +55,25 @@ def install(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
             EntryPoint=metadata.EntryPoint,
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("spelled", "expected"),
+    [
+        ("zeroshot", "zeroshot"),
+        ("zeroshot:threshold=median", "zeroshot"),
+        ("zeroshot:threshold=tuned", "zeroshot:threshold=tuned"),
+        ("fewshot:k=4", "fewshot"),
+        ("fewshot:balanced=true+k=8", "fewshot:8+balanced=true"),
+        ("embed:pooling=last+layer=-1", "embed:layer=-1+pooling=last"),
+        ("embed:layer=first-last", "embed"),
+    ],
+)
+def test_a_call_has_one_spelling(spelled: str, expected: str) -> None:
+    call = canonical(parse_regime(spelled))
+    assert str(call) == expected
+    assert parse_options(call) == parse_options(parse_regime(spelled))
+    assert canonical(call) == call
 
 
 def test_built_in() -> None:
