@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console, Group
@@ -10,11 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from benchsuite.errors import DataUnavailable
-from benchsuite.regimes.zeroshot_methods import build_requests
+from benchsuite.regimes.scores import ways
+from benchsuite.regimes.zeroshot_methods import build_requests, content_free_requests
+from benchsuite.scoring.types import Request
 from benchsuite.tasks.example import Example
+from benchsuite.tasks.kinds import SCORES
 from benchsuite.tasks.prompts import values_of
 from benchsuite.tasks.registry import Registry
-from benchsuite.tasks.spec import CANONICAL_FIELDS, TaskSpec
+from benchsuite.tasks.spec import CANONICAL_FIELDS, Prompt, TaskSpec
 from benchsuite.tasks.task import Task, official_rows
 
 # A tagging prompt makes a request for each candidate span: this many are shown.
@@ -45,8 +49,11 @@ def listing(registry: Registry) -> list[dict[str, Any]]:
 
 
 def describe(registry: Registry, task_id: str, count: int = 2) -> dict[str, Any]:
-    """One task as plain data, with `count` examples and their rendered prompts.
+    """One task as plain data: its prompts, and `count` examples with the requests they make.
 
+    Of each prompt its score and norm as they are, also where the file leaves them out. What only
+    `pmi` and `calibrated` ask is there wherever a prompt can have them: `after_premise` of an
+    example, and `content_free`, which is the same for all examples.
     The examples are spread evenly over the first scored split. Nothing is downloaded: where the
     data are not here, `examples` is empty and `unavailable` says how to get them.
     Raises InputError for an unknown task or broken data.
@@ -71,7 +78,7 @@ def describe(registry: Registry, task_id: str, count: int = 2) -> dict[str, Any]
         "cluster": spec.cluster,
         "metrics": list(spec.metrics),
         "truncation": spec.truncation.model_dump() if spec.truncation else None,
-        "prompts": [prompt.model_dump(exclude_defaults=True) for prompt in spec.prompts],
+        "prompts": [_show_prompt(spec, prompt) for prompt in spec.prompts],
         "examples": [],
         "unavailable": None,
     }
@@ -89,6 +96,37 @@ def describe(registry: Registry, task_id: str, count: int = 2) -> dict[str, Any]
     return data
 
 
+def _show_prompt(spec: TaskSpec, prompt: Prompt) -> dict[str, Any]:
+    """A prompt, how its answers are compared, and its content-free requests."""
+    own = ways(prompt, ("likelihood",))[0]
+    can_calibrate = "calibrated" in SCORES[prompt.method]
+    free = content_free_requests(prompt, spec) if can_calibrate else []
+    return {
+        **prompt.model_dump(exclude_defaults=True),
+        "score": own.score,
+        "norm": own.norm,
+        "premise": prompt.premise,
+        "why": prompt.why,
+        "content_free": _plain(free),
+    }
+
+
+def _plain(requests: Sequence[Request]) -> list[dict[str, Any]]:
+    return [{"context": one.context, "continuations": list(one.continuations)} for one in requests]
+
+
+def _show_requests(spec: TaskSpec, prompt: Prompt, example: Example) -> dict[str, Any]:
+    """What a prompt asks of an example, and what after the premise where it has one."""
+    requests = build_requests(prompt, values_of(spec, example))[:REQUESTS_SHOWN]
+    premise = prompt.premise
+    after = [Request(premise, one.continuations) for one in requests] if premise is not None else []
+    return {
+        "prompt": prompt.name,
+        "requests": _plain(requests),
+        "after_premise": _plain(after),
+    }
+
+
 def _show_example(spec: TaskSpec, example: Example) -> dict[str, Any]:
     """An example, its answer in words, and its requests under every prompt."""
     return {
@@ -97,16 +135,7 @@ def _show_example(spec: TaskSpec, example: Example) -> dict[str, Any]:
         "subset": example.subset,
         "fields": example.fields,
         "answer": _answer(spec, example),
-        "prompts": [
-            {
-                "prompt": prompt.name,
-                "requests": [
-                    {"context": request.context, "continuations": list(request.continuations)}
-                    for request in build_requests(prompt, values_of(spec, example))[:REQUESTS_SHOWN]
-                ],
-            }
-            for prompt in spec.prompts
-        ],
+        "prompts": [_show_requests(spec, prompt, example) for prompt in spec.prompts],
     }
 
 
@@ -133,6 +162,8 @@ def render(data: dict[str, Any], console: Console) -> None:
     console.print(Text(f"{data['task']} (version {data['version']})", style="bold"))
     console.print(Text(data["description"]))
     console.print(facts)
+    for prompt in data["prompts"]:
+        _render_prompt(prompt, console)
     if data["unavailable"]:
         console.print(Text(f"\nno examples: {data['unavailable']}"))
     for example in data["examples"]:
@@ -140,10 +171,30 @@ def render(data: dict[str, Any], console: Console) -> None:
         for name, value in example["fields"].items():
             console.print(_line(name, value))
         console.print(_line("answer", example["answer"]))
-        for prompt in example["prompts"]:
+        for prompt, rule in zip(example["prompts"], data["prompts"], strict=True):
             console.print(Text(f"prompt {prompt['prompt']}", style="bold"))
             for request in prompt["requests"]:
                 console.print(_request(request))
+            for request in prompt["after_premise"]:
+                console.print(_line(_asked_for("after the premise", "pmi", rule), ""))
+                console.print(_request(request))
+
+
+def _render_prompt(prompt: dict[str, Any], console: Console) -> None:
+    """How a prompt asks and compares, and its requests without an example."""
+    console.print(Text(f"\nprompt {prompt['name']}", style="bold"))
+    for key in ("method", "score", "norm", "premise", "why"):
+        if prompt[key]:
+            # In quotation marks, since spaces matter.
+            console.print(_line(key, f"{prompt[key]!r}" if key == "premise" else prompt[key]))
+    for request in prompt["content_free"]:
+        console.print(_line(_asked_for("content-free", "calibrated", prompt), ""))
+        console.print(_request(request))
+
+
+def _asked_for(name: str, score: str, prompt: dict[str, Any]) -> str:
+    """The name of requests that a score makes, and what else makes them where it is not the own."""
+    return name if prompt["score"] == score else f"{name} (with --score all)"
 
 
 def _facts(data: dict[str, Any]) -> list[tuple[str, str]]:
