@@ -6,7 +6,6 @@ the encoder reads, what the decoder wrote before it).
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,18 +17,18 @@ from transformers.modeling_outputs import BaseModelOutput
 from benchsuite.errors import CellFailed
 from benchsuite.scoring.budget import Budget
 from benchsuite.scoring.greedy import continue_greedily
+from benchsuite.scoring.padding import pad_rows
 from benchsuite.scoring.paths import resolve_path
 from benchsuite.scoring.plan import Row, merge_rows
 from benchsuite.scoring.sides import Part, Sides
 from benchsuite.scoring.types import Request, Score, Usage
+from benchsuite.scoring.values import MISSING, Value, read_off, score_of
 
 if TYPE_CHECKING:
     from benchsuite.models.registry import Model
 
 # A token to score in a row: the position whose output predicts it, and its id.
 Target = tuple[int, int]
-# Log-probability in nats, and whether no token is likelier.
-Value = tuple[float, bool]
 # A row of a batch and a position in it.
 Place = tuple[int, int]
 
@@ -85,39 +84,23 @@ class EncoderDecoderScorer:
         owner, rows = merge_rows([(number[part.source], *part.row) for part in parts])
         wanted: list[dict[Target, Value]] = [{} for _ in rows]
         for part, place in zip(parts, owner, strict=True):
-            wanted[place].update(dict.fromkeys(_targets(part), (math.nan, False)))
-        self._fill_all(rows, sources, wanted, details)
+            wanted[place].update(dict.fromkeys(_targets(part), MISSING))
+        self._fill_all(rows, sources, wanted)
 
         found: list[list[list[Value]]] = [[[] for _ in one.continuations] for one in requests]
-        greedy = [[True] * len(one.continuations) for one in requests]
         truncated = [False] * len(requests)
         for part, place in zip(parts, owner, strict=True):
             values = [wanted[place][target] for target in _targets(part)]
-            found[part.request][part.place] += values
-            of_text = values[: len(values) - part.ends]
-            greedy[part.request][part.place] &= all(best for _, best in of_text)
+            of_text = len(values) - part.ends
+            # What ends a text is not of it: its place does not make the text less likely.
+            ends = [(value, True) for value, _ in values[of_text:]]
+            found[part.request][part.place] += values[:of_text] + ends
             truncated[part.request] |= part.truncated
-        results = []
-        for at, request in enumerate(requests):
-            # In double precision: the sum of n equal terms is exactly n times the term.
-            totals = tuple(sum(value for value, _ in values) for values in found[at])
-            for total in totals:
-                if not math.isfinite(total):
-                    raise CellFailed(
-                        f"request {at}: the log-likelihood of a continuation is {total}"
-                    )
-            results.append(
-                Score(
-                    log_likelihoods=totals,
-                    token_counts=tuple(len(values) for values in found[at]),
-                    byte_counts=tuple(len(text.encode()) for text in request.continuations),
-                    truncated=truncated[at],
-                    tokens=tuple(tuple(v for v, _ in one) for one in found[at]) if details else (),
-                    greedy=tuple(greedy[at]) if details else (),
-                )
-            )
         self.usage.add("score", len(requests), sum(truncated), started)
-        return results
+        return [
+            score_of(number, request, found[number], truncated[number], details)
+            for number, request in enumerate(requests)
+        ]
 
     def generate(self, contexts: list[str], stop: list[str], max_new_tokens: int) -> list[str]:
         """Greedy continuations of contexts, each cut before the first of `stop` in it.
@@ -165,7 +148,6 @@ class EncoderDecoderScorer:
         rows: Sequence[Row],
         sources: Sequence[Row],
         wanted: Sequence[dict[Target, Value]],
-        details: bool,
     ) -> None:
         """Score every wanted target of every row, in place.
 
@@ -176,7 +158,7 @@ class EncoderDecoderScorer:
         while start < len(rows):
             end, cost = self._batch(rows, sources, start)
             try:
-                self._fill(rows[start:end], sources, wanted[start:end], details)
+                self._fill(rows[start:end], sources, wanted[start:end])
             except torch.OutOfMemoryError:
                 self.budget.lower(end - start, cost)
             else:
@@ -210,7 +192,6 @@ class EncoderDecoderScorer:
         rows: Sequence[Row],
         sources: Sequence[Row],
         wanted: Sequence[dict[Target, Value]],
-        details: bool,
     ) -> None:
         """Score the wanted targets of rows that go through the network together."""
         numbers = list(dict.fromkeys(row[0] for row in rows))
@@ -225,17 +206,13 @@ class EncoderDecoderScorer:
         memory, mask = self._encode([sources[number] for number in numbers])
         owners = [line[row[0]] for row in rows]
         logits = self._decode([row[1:] for row in rows], owners, memory, mask, list(index)).float()
-        # One fused kernel; `logsumexp` and a difference take ten times as long on a processor.
-        logits = logits.log_softmax(1)
-        where = torch.tensor([place for place, _, _ in picked], device=logits.device)
-        tokens = torch.tensor([target[1] for _, target, _ in picked], device=logits.device)
-        chosen = logits[where, tokens]
-        values = chosen.tolist()
-        best = [False] * len(picked)
-        if details:
-            best = (chosen == logits.amax(1)[where]).tolist()
-        for (_, target, of_row), value, greedy in zip(picked, values, best, strict=True):
-            of_row[target] = (value, greedy)
+        read = read_off(
+            logits.log_softmax(1),
+            [place for place, _, _ in picked],
+            [token for _, (_, token), _ in picked],
+        )
+        for (_, target, of_row), value in zip(picked, read, strict=True):
+            of_row[target] = value
         self.usage.tokens += sum(len(sources[number]) for number in numbers)
         self.usage.tokens += sum(len(row) - 1 for row in rows)
 
@@ -244,13 +221,11 @@ class EncoderDecoderScorer:
 
         No mask where nothing is padded: attention is faster without.
         """
-        mask = None
-        longest = len(sources[0])
-        if any(len(source) < longest for source in sources):
-            lengths = torch.tensor([len(source) for source in sources])
-            mask = (torch.arange(longest) < lengths[:, None]).long().to(self.model.device)
+        ids, mask = pad_rows(sources, self.tokens.pad)
+        seen = None if mask.all() else mask.to(self.model.device)
         encoder = self.network.get_encoder()
-        return encoder(self._padded(sources), attention_mask=mask).last_hidden_state, mask
+        states = encoder(ids.to(self.model.device), attention_mask=seen).last_hidden_state
+        return states, seen
 
     def _decode(
         self,
@@ -279,7 +254,8 @@ class EncoderDecoderScorer:
         if len(lines) > len(memory):
             of_line = torch.tensor([owners[line[0]] for line in lines], device=memory.device)
             memory, mask = memory[of_line], None if mask is None else mask[of_line]
-        ids = self._padded([sum((rows[number] for number in line), ()) for line in lines])
+        fed = [sum((rows[number] for number in line), ()) for line in lines]
+        ids = pad_rows(fed, self.tokens.pad)[0].to(self.model.device)
         separate = None
         if len(lines) < len(rows):
             separate = self._separation([[len(rows[n]) for n in line] for line in lines], memory)
@@ -321,11 +297,6 @@ class EncoderDecoderScorer:
         keep = (segments[:, :, None] == segments[:, None, :]).tril()[:, None]
         mask = torch.zeros(keep.shape, dtype=like.dtype)
         return mask.masked_fill(~keep, torch.finfo(like.dtype).min).to(like.device)
-
-    def _padded(self, rows: Sequence[Row]) -> Tensor:
-        longest = max(len(row) for row in rows)
-        ids = torch.tensor([row + (self.tokens.pad,) * (longest - len(row)) for row in rows])
-        return ids.to(self.model.device)
 
     @torch.inference_mode()
     def _probe(self) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import StoppingCriteria, StoppingCriteriaList
 
+from benchsuite.scoring.padding import pad_rows
 from benchsuite.scoring.plan import Row
 
 if TYPE_CHECKING:
@@ -33,18 +34,12 @@ def continue_greedily(
     """
     network: Any = model.network
     tokenizer: Any = model.tokenizer
-    longest = max(len(row) for row in rows)
-    gaps = [longest - len(row) for row in rows]
+    # A decoder goes on from the end of its row.
+    ids, mask = pad_rows(rows, pad, left=not given)
+    first = len(given) or ids.shape[1]
     inputs: dict[str, Any] = {}
     if given:
-        ids = torch.tensor([row + (pad,) * gap for row, gap in zip(rows, gaps, strict=True)])
-        mask = torch.arange(longest) < longest - torch.tensor(gaps)[:, None]
         inputs["decoder_input_ids"] = torch.tensor([given] * len(rows)).to(model.device)
-        first = len(given)
-    else:
-        ids = torch.tensor([(pad,) * gap + row for row, gap in zip(rows, gaps, strict=True)])
-        mask = torch.arange(longest) >= torch.tensor(gaps)[:, None]
-        first = longest
     if ends:
         end = network.generation_config.eos_token_id
         inputs["eos_token_id"] = [*ends, *([end] if isinstance(end, int) else end or [])]
@@ -65,7 +60,7 @@ def continue_greedily(
 
     outputs = network.generate(
         input_ids=ids.to(model.device),
-        attention_mask=mask.long().to(model.device),
+        attention_mask=mask.to(model.device),
         do_sample=False,
         max_new_tokens=max_new,
         pad_token_id=pad,

@@ -19,7 +19,7 @@ from benchsuite.scoring.plan import Row
 from benchsuite.scoring.sentinels import find_sentinels, speaks_in_spans
 from benchsuite.scoring.tokens import Tokens
 from benchsuite.scoring.types import Request
-from benchsuite.scoring.words import number_words
+from benchsuite.scoring.words import words_of_tokens
 
 if TYPE_CHECKING:
     from benchsuite.models.registry import Model
@@ -127,21 +127,11 @@ class Sides:
     def _words(self, requests: Sequence[Request]) -> Iterator[Part]:
         """Each word of each continuation as the one span, everything else to be read."""
         places = ((n, p) for n, request in enumerate(requests) for p in _places(request))
-        texts = [
-            request.context + continuation
-            for request in requests
-            for continuation in request.continuations
-        ]
-        if not texts:
-            return
-        encoded = self.tokens.tokenizer(
-            texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-        )
-        for (number, place), at, one, text in zip(
-            places, range(len(texts)), self.tokens.encode(requests), texts, strict=True
+        texts = [one.context + text for one in requests for text in one.continuations]
+        numbers = words_of_tokens(self.tokens.tokenizer, texts)
+        for (number, place), one, words in zip(
+            places, self.tokens.encode(requests), numbers, strict=True
         ):
-            ends = [end for _, end in encoded["offset_mapping"][at]]
-            words = number_words(text, ends, encoded.word_ids(at))
             self._check(number, one.ids[one.split :])
             cut = max(0, len(one.ids) - self.max_length)
             for _, group in groupby(range(one.split, len(one.ids)), key=lambda at: words[at]):

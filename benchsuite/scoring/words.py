@@ -18,7 +18,9 @@ def words_of_tokens(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """For each text, the number of the word that each of its tokens belongs to."""
     if not texts:
         return []
-    encoded = tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
+    encoded = tokenizer(
+        list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False
+    )
     return [
         number_words(text, [end for _, end in offsets], encoded.word_ids(row))
         for row, (text, offsets) in enumerate(zip(texts, encoded["offset_mapping"], strict=True))

@@ -106,6 +106,22 @@ def _cloze(model: Model, context: str, text: str) -> tuple[float, bool]:
     return scores[0] if len(scores) == 1 else (-1e9, False)
 
 
+def test_of_tokens_that_tie_one_is_greedy(model):
+    texts = ("s", "t")
+    tied = [model.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    assert [len(ids) for ids in tied] == [1, 1]
+    logits = torch.zeros(model.network.config.vocab_size)
+    logits[torch.tensor(tied)] = 1.0
+    head = model.network.get_output_embeddings()
+    hook = head.register_forward_hook(lambda module, states, output: logits.expand_as(output))
+    try:
+        (found,) = score(model, [Request("The answ", texts)], details=True)
+    finally:
+        hook.remove()
+    assert found.tokens[0] == found.tokens[1]
+    assert found.greedy == (tied[0] < tied[1], tied[1] < tied[0])
+
+
 def test_verbalizers_of_one_length_are_read_off_one_copy(model):
     texts = ("s", "t", "r", "a", " a")
     context = "The answ"
@@ -168,7 +184,7 @@ def test_the_window_holds_the_special_tokens_too(model):
 def test_what_cannot_be_scored_says_so(model):
     with pytest.raises(CellFailed, match="request 0: continuation 1 has no token"):
         score(model, [Request("The", (" answer", ""))])
-    with pytest.raises(InputError, match="no scoring path 'sum'"):
+    with pytest.raises(InputError, match="no scoring path 'sum' for an encoder; it"):
         score(model, [Request("The", (" answer",))], "sum")
     with pytest.raises(NotApplicable):
         make_scorer(model).generate(["The"], ["\n"], 4)

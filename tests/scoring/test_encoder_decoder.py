@@ -154,6 +154,22 @@ def test_greedy_marks_the_continuation_and_not_its_end(spans):
     assert other.greedy == (False,)
 
 
+def test_of_tokens_that_tie_one_is_greedy(plain):
+    texts = ("s", "t")
+    tied = [plain.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    assert [len(ids) for ids in tied] == [1, 1]
+    logits = torch.zeros(plain.network.config.vocab_size)
+    logits[torch.tensor(tied)] = 1.0
+    head = plain.network.get_output_embeddings()
+    hook = head.register_forward_hook(lambda module, states, output: logits.expand_as(output))
+    try:
+        (found,) = score(plain, [Request("The answ", texts)], details=True)
+    finally:
+        hook.remove()
+    assert found.tokens[0][0] == found.tokens[1][0]
+    assert found.greedy == (tied[0] < tied[1], tied[1] < tied[0])
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_generation_equals_single_rows_of_transformers(tmp_path, shape):
     model = load(tmp_path, shape=shape, sentinels=3 if shape != "bart" else 0)
@@ -303,7 +319,7 @@ def test_no_spans_without_sentinels(plain):
 
 
 def test_other_families_paths(spans):
-    with pytest.raises(InputError, match="no scoring path 'cloze'"):
+    with pytest.raises(InputError, match="no scoring path 'cloze' for an encoder-decoder; it"):
         score(spans, [Request("a", ("b",))], "cloze")
 
 
