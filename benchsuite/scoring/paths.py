@@ -24,7 +24,8 @@ def resolve_path(family: str, path: str | None) -> str:
     if path is None:
         return PATHS[family][0]
     if path not in PATHS[family]:
+        article = "an" if family.startswith("e") else "a"
         raise InputError(
-            f"no scoring path '{path}' for an {family}; it has {', '.join(PATHS[family])}"
+            f"no scoring path '{path}' for {article} {family}; it has {', '.join(PATHS[family])}"
         )
     return path
