@@ -179,7 +179,7 @@ def test_what_lm_eval_writes_of_the_model(folder, folders):
         ({"pretrained": "gtp"}, "did you mean 'gpt'"),
         ({"dtype": "float16"}, "float32 or bfloat16"),
         ({"device": "mps"}, "cpu or cuda"),
-        ({"path": "pll"}, "no scoring path 'pll' for an decoder"),
+        ({"path": "pll"}, "no scoring path 'pll' for a decoder"),
         ({"parallelize": True}, "no argument 'parallelize'"),
         ({"max_length": 10**6}, "window"),
     ],

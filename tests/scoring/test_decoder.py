@@ -367,7 +367,7 @@ def test_no_requests(model):
 
 
 def test_a_path_of_another_family(model):
-    with pytest.raises(InputError, match="no scoring path 'pll' for an decoder; it has sum"):
+    with pytest.raises(InputError, match="no scoring path 'pll' for a decoder; it has sum"):
         score(model, [Request("a", ("b",))], path="pll")
 
 
