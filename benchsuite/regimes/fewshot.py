@@ -22,7 +22,7 @@ from benchsuite.regimes.zeroshot_methods import build_requests
 from benchsuite.scoring.types import Scorer
 from benchsuite.tasks.example import Example
 from benchsuite.tasks.mapping import data_hash
-from benchsuite.tasks.prompts import select_prompts, values_of
+from benchsuite.tasks.prompts import select_prompts, texts_to_fit, values_of
 from benchsuite.tasks.spec import Prompt, TaskSpec
 
 if TYPE_CHECKING:
@@ -139,21 +139,19 @@ class FewShotPredictor(ZeroShotPredictor):
         """Raise NotApplicable where the longest example does not fit after the demonstrations.
 
         Counted as tokens of demonstrations, context and continuation, or the tokens that may be
-        generated. Nothing is scored.
+        generated; where these stand on another side, without them. Nothing is scored.
         """
         for prompt in self.prompts:
             before = self.before[prompt.name]
-            room = self.scorer.max_length
-            if prompt.method == "generate":
-                room -= prompt.max_new_tokens + 1
+            room = self.scorer.max_length - self.reserve(prompt)
             longest = 0
             for start in range(0, len(examples), CHUNK):
-                texts = [
-                    request.context + continuation
+                requests = [
+                    request
                     for example in examples[start : start + CHUNK]
                     for request in build_requests(prompt, values_of(self.task, example), before)
-                    for continuation in request.continuations or ("",)
                 ]
+                texts = texts_to_fit(requests, self.apart)
                 # No token is shorter than a byte.
                 texts = [text for text in texts if len(text.encode()) > room]
                 longest = max([longest, *self.scorer.count_tokens(texts)])

@@ -57,7 +57,7 @@ class ZeroShot:
     """Scores continuations or generates, as each prompt of the task says."""
 
     name: ClassVar[str] = "zeroshot"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     summary: ClassVar[str] = "prompts and log-probabilities alone"
     trains: ClassVar[str] = "nothing"
     source: ClassVar[str] = "Radford et al. 2018, 2019"
@@ -189,6 +189,22 @@ class ZeroShotPredictor:
     def usage(self) -> Usage:
         """What the scorer has done so far."""
         return self.scorer.usage
+
+    @property
+    def apart(self) -> bool:
+        """Whether a context and what follows it stand on two sides, each with its own window.
+
+        An encoder reads the context and a decoder writes the rest. Where instead all of a text
+        but a word is read (`span`), the context is empty, so that this makes no difference.
+        """
+        return self.scorer.family == "encoder-decoder"
+
+    def reserve(self, prompt: Prompt) -> int:
+        """Tokens of the context's window that a prompt leaves to what is generated."""
+        if prompt.method != "generate" or self.apart:
+            return 0
+        # One more for the start token that some tokenizers want.
+        return prompt.max_new_tokens + 1
 
     def state(self) -> dict[str, Any]:
         """Nothing is trained."""
@@ -339,8 +355,8 @@ class ZeroShotPredictor:
             lambda values: build_requests(prompt, values, before),
             self.task.truncation,
             self.scorer,
-            # One more for the start token that some tokenizers want.
-            reserve=prompt.max_new_tokens + 1 if prompt.method == "generate" else 0,
+            reserve=self.reserve(prompt),
+            apart=self.apart,
         )
 
 

@@ -91,19 +91,21 @@ def fit_to_window(
     truncation: Truncation | None,
     scorer: Window,
     reserve: int = 0,
+    apart: bool = False,
 ) -> tuple[list[Request], bool]:
     """Requests built from values, the one field a task names shortened until they fit.
 
-    reserve: tokens to be left free for generation. Everything but the named field stays whole;
-    where the rest alone exceeds the window the field is emptied and the engine cuts the context
-    on the left. Returns (requests, whether anything was shortened).
+    reserve: tokens to be left free for generation. apart: see `texts_to_fit`. Everything but the
+    named field stays whole; where the rest alone exceeds the window the field is emptied and the
+    engine cuts the context on the left. Returns (requests, whether anything was shortened).
     """
     requests = build(values)
     room = scorer.max_length - reserve
     # No token is shorter than a byte, so short requests need no count.
-    if truncation is None or all(len(text.encode()) <= room for text in _texts(requests)):
+    texts = texts_to_fit(requests, apart)
+    if truncation is None or all(len(text.encode()) <= room for text in texts):
         return requests, False
-    excess = max(scorer.count_tokens(_texts(requests))) - room
+    excess = max(scorer.count_tokens(texts)) - room
     if excess <= 0:
         return requests, False
     name = _SHORTENED.get(truncation.shorten, truncation.shorten)
@@ -114,12 +116,18 @@ def fit_to_window(
         tokens = max(0, tokens - excess)
         part = scorer.shorten(whole, tokens, truncation.keep) if tokens else ""
         requests = build({**values, name: part})
-        excess = max(scorer.count_tokens(_texts(requests))) - room
+        excess = max(scorer.count_tokens(texts_to_fit(requests, apart))) - room
     return requests, True
 
 
-def _texts(requests: list[Request]) -> list[str]:
-    """Whole texts that have to fit: each context with each of its continuations."""
+def texts_to_fit(requests: Sequence[Request], apart: bool = False) -> list[str]:
+    """Texts that each have to fit the window: each context with each of its continuations.
+
+    apart: context and continuation stand on two sides of a model (encoder-decoders), each with a
+    window of its own: each of them alone.
+    """
+    if apart:
+        return [text for one in requests for text in (one.context, *one.continuations)]
     return [
         request.context + continuation
         for request in requests

@@ -10,12 +10,16 @@ import pytest
 import benchsuite
 from benchsuite.cells import Cell, parse_regime
 from benchsuite.errors import InputError, NotApplicable
+from benchsuite.models.registry import load_model
 from benchsuite.records import Record
 from benchsuite.regimes.demonstrations import Demonstration, text_before
 from benchsuite.regimes.fewshot import FewShot, FewShotPredictor
 from benchsuite.regimes.registry import describe_regimes, parse_options
+from benchsuite.regimes.zeroshot_methods import build_requests
+from benchsuite.scoring import make_scorer
 from benchsuite.scoring.paths import PATHS
 from benchsuite.tasks.example import Example
+from benchsuite.tasks.prompts import values_of
 from benchsuite.tasks.registry import Registry
 from benchsuite.tasks.task import Task, load_task
 from tests.regimes.fakes import FakeScorer, made_examples
@@ -96,6 +100,46 @@ def test_generation_keeps_room_for_the_answer() -> None:
     small = FakeScorer(max_length=words + room - 1)
     with pytest.raises(NotApplicable, match="over the"):
         FewShotPredictor(spec, [prompt], small, drawn).check_room(examples)
+
+
+def test_an_encoder_decoder_s_answer_takes_nothing_of_its_context_s_window() -> None:
+    spec = Registry().get("mini/span")
+    (prompt,) = spec.prompts
+    drawn = [Demonstration(one) for one in made_examples(spec, 1)]
+    asked = 'Passage 0. Question: Which? Answer (or "no answer"):'
+    words = len((text_before(prompt, spec, drawn) + asked).split())
+    for room, fits in ((words, True), (words - 1, False)):
+        scorer = FakeScorer(max_length=room, family="encoder-decoder")
+        predictor = FewShotPredictor(spec, [prompt], scorer, drawn)
+        if fits:
+            predictor.check_room(made_examples(spec, 2))
+            continue
+        with pytest.raises(NotApplicable, match=f"make {words}, over the {room}"):
+            predictor.check_room(made_examples(spec, 2))
+
+
+def test_an_encoder_decoder_reads_contexts_as_long_as_its_window(tiny_t5_folder: Path) -> None:
+    whole = load_model(str(tiny_t5_folder))
+    drawn = [Demonstration(one) for one in made_examples(SPEC, 2)]
+    examples = made_examples(SPEC, 3)
+    before = text_before(SPEC.prompts[0], SPEC, drawn)
+    contexts = [
+        request.context
+        for example in examples
+        for request in build_requests(SPEC.prompts[0], values_of(SPEC, example), before)
+    ]
+    longest = max(make_scorer(whole).count_tokens(contexts))
+    # Beside the context: </s>.
+    for max_length, fits in ((longest + 1, True), (longest, False)):
+        scorer = make_scorer(load_model(str(tiny_t5_folder), max_length=max_length))
+        predictor = FewShotPredictor(SPEC, SPEC.prompts[:1], scorer, drawn)
+        if fits:
+            predictor.check_room(examples)
+            (variant,) = predictor.predict(examples)
+            assert variant.counts["truncated"] == scorer.usage.truncated == 0
+            continue
+        with pytest.raises(NotApplicable, match=f"make {longest}, over the {longest - 1}"):
+            predictor.check_room(examples)
 
 
 # The regime -------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from benchsuite.regimes.zeroshot import ZeroShot, make_predictor
 from tests.regimes.fakes import FakeScorer, made_examples
 from tests.tasks.test_prompts import spec_of
 
-VERSION = 2
+VERSION = 3
 # Of the first six made examples, under scores drawn from a checksum of what is scored.
 GOLDEN: dict[str, list[Any]] = {
     "cloze": [0, 0, 1, 0, 0, 0],

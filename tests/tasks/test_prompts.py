@@ -161,6 +161,21 @@ def test_generation_keeps_room_for_what_is_generated() -> None:
     assert requests[0].context.split() == ["word"] * 10 + ["A:"]
 
 
+def test_sides_that_are_apart_have_a_window_each() -> None:
+    prompt = Prompt.model_validate(choice("{{ context }} A:"))
+    for words, option, kept in ((15, 16, 15), (20, 3, 15), (3, 17, 0)):
+        values = {"context": "word " * words, "options": ["so " * option, "so"]}
+        requests, shortened = fit_to_window(
+            values,
+            lambda changed: build_requests(prompt, changed),
+            Truncation(shorten="context"),
+            FakeScorer(max_length=16),
+            apart=True,
+        )
+        assert requests[0].context.split() == ["word"] * kept + ["A:"]
+        assert shortened == (kept < words)
+
+
 def test_seams_that_cost_tokens_take_more_than_one_step() -> None:
     class Seams(FakeScorer):
         """A token more for every three words: what a field costs depends on its length."""
