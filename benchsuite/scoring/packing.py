@@ -16,7 +16,7 @@ from torch import Tensor
 
 from benchsuite.scoring.plan import Job, Row, batches, common_length
 
-# Tokens of a line of several small trees: attention among them costs little, and they fill it well.
+# Tokens of a line of small trees: attention among them costs little, and they fill it well.
 LINE_TOKENS = 128
 # What a second pass costs before its first token, in tokens.
 PASS_TOKENS = 64
@@ -121,10 +121,11 @@ def plan_packed(
 
     rows: in lexicographic order, none the beginning of another, after `before` cached tokens. free:
     first tokens of each whose states are not wanted. at_once: tokens of a batch. most, pair_cost:
-    as in `cut_trees`. A tree with a long trunk goes in two passes, trunk and branches, where that
-    saves more attention than it costs.
+    as in `cut_trees`; most holds for lines of several trees, too: their trees may begin alike, and
+    then lie there as one. A tree with a long trunk goes in two passes, trunk and branches, where
+    that saves more attention than it costs. Such trees first, then batches, both longest first.
     """
-    jobs: list[Job] = []
+    trunks: list[tuple[int, Job]] = []
     small: list[list[int]] = []
     sizes: list[int] = []
     for tree in cut_trees(rows, pair_cost, most):
@@ -135,15 +136,16 @@ def plan_packed(
         # A trunk at the start of a line is plain: it attends to the left only.
         spared = trunk * (size - (trunk if before else trunk / 2))
         if len(tree) > 1 and pair_cost * spared > PASS_TOKENS:
-            jobs.append(Job(before + trunk, (tuple(tree),)))
+            trunks.append((size, Job(before + trunk, (tuple(tree),))))
         else:
             small.append(tree)
             sizes.append(size)
     # Cached tokens are copied for every line: one long line then.
     lines = [
         tuple(sorted(number for tree in line for number in small[tree]))
-        for line in fill_lines(sizes, min(at_once, most) if before else LINE_TOKENS)
+        for line in fill_lines(sizes, min(at_once if before else LINE_TOKENS, most))
     ]
+    jobs = [job for _, job in sorted(trunks, key=lambda one: -one[0])]
     lengths = [len(lay_out([rows[number] for number in line]).ids) for line in lines]
     for batch in batches(lengths, 1 if before else at_once):
         jobs.append(Job(before, tuple(lines[number] for number in batch)))

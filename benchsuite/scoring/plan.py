@@ -58,12 +58,14 @@ def plan_rows(
 
     rows: in lexicographic order, none the beginning of another, after `before` cached tokens. free:
     first tokens of each that may be shared. batch_tokens, at_once: tokens of a group and of a
-    batch. min_saving: tokens that a group must save; None: no groups.
+    batch. min_saving: tokens that a group must save; None: no groups. Groups first, then batches,
+    both longest first.
     """
     groups: list[tuple[int, range]] = []
     alone: Sequence[int] = range(len(rows))
     if min_saving is not None:
         groups, alone = group_rows(rows, free, batch_tokens, min_saving)
+    groups.sort(key=lambda one: -len(one[1]) * max(len(rows[row]) for row in one[1]))
     jobs = [Job(before + shared, tuple((row,) for row in group)) for shared, group in groups]
     # Cached tokens are copied for every row.
     lengths = [before + len(rows[number]) for number in alone]

@@ -79,8 +79,23 @@ def test_every_row_is_in_one_job_that_shares_what_it_may(
         shared = job.shared - before
         assert len({rows[number][:shared] for number in members}) == 1
         assert 0 <= shared <= min(allowed[number] for number in members)
+        # Trees that begin alike are one in a line, and as long as one may be.
+        for line in job.lines:
+            size = len(lay_out([rows[number] for number in line]).ids)
+            assert len(line) == 1 or size <= most
         # Cached tokens are copied a line.
         assert job.shared == 0 or len(job.lines) == 1
+
+
+def test_trees_with_trunks_go_longest_first():
+    rows = [
+        (passage, *[0] * 400, *[branch] * (50 * passage))
+        for passage in (1, 2, 3)
+        for branch in (1, 2)
+    ]
+    jobs = plan_packed(rows, [400] * 6, 0, 512, 2048, 6e-4)
+    assert [job.shared for job in jobs] == [400] * 3
+    assert [job.lines for job in jobs] == [((4, 5),), ((2, 3),), ((0, 1),)]
 
 
 def test_a_long_trunk_with_much_after_it_goes_first_on_its_own():

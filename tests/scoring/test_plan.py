@@ -38,6 +38,9 @@ def test_questions_of_one_passage_are_grouped_and_other_passages_are_not():
     groups, alone = group_rows(rows, [51] * len(rows), 8192, min_saving=100)
     assert [(shared, len(group)) for shared, group in groups] == [(50, 4), (50, 4)]
     assert alone == []
+    # The largest group first, so that too large a budget shows at once.
+    first, second = plan_rows(rows[:2] + rows[4:], [51] * 6, 0, 8192, 8192, min_saving=40)
+    assert (first.lines, second.lines) == (((2,), (3,), (4,), (5,)), ((0,), (1,)))
 
 
 @given(st.lists(st.integers(1, 50), max_size=30), st.integers(1, 200))
