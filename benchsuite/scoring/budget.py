@@ -13,13 +13,13 @@ class Budget:
     """Tokens of a batch, padding counted; lowered for good when the device runs out of memory.
 
     tokens: what the user allows. cpu_tokens_a_thread: on a processor a batch is kept to so many,
-    however large `tokens` is.
+    however large `tokens` is; None: it is not.
     """
 
-    def __init__(self, tokens: int, device: str, cpu_tokens_a_thread: int) -> None:
+    def __init__(self, tokens: int, device: str, cpu_tokens_a_thread: int | None) -> None:
         self.tokens = tokens
         self.device = device
-        if device == "cpu":
+        if device == "cpu" and cpu_tokens_a_thread is not None:
             self.tokens = min(tokens, cpu_tokens_a_thread * torch.get_num_threads())
 
     def run(
@@ -51,8 +51,12 @@ class Budget:
         Raises CellFailed where it was of one row.
         """
         if rows == 1:
-            raise CellFailed(
-                f"one text does not fit the memory of {self.device}; "
-                "lower --max-length or use --dtype bfloat16"
-            )
-        self.tokens = max(1, tokens // 2)
+            raise too_large(self.device)
+        self.tokens = max(1, min(self.tokens, tokens // 2))
+
+
+def too_large(device: str) -> CellFailed:
+    """The failure of a cell that runs out of memory with one text."""
+    return CellFailed(
+        f"one text does not fit the memory of {device}; lower --max-length or use --dtype bfloat16"
+    )
