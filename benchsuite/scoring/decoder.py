@@ -7,7 +7,6 @@ runs it; here they meet.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from benchsuite.errors import CellFailed
+from benchsuite.scoring.budget import Budget, too_large
 from benchsuite.scoring.greedy import continue_greedily
 from benchsuite.scoring.packing import lay_out, plan_packed
 from benchsuite.scoring.passes import Passes, shortened
@@ -23,51 +23,52 @@ from benchsuite.scoring.plan import (
     MIN_SAVING,
     Job,
     Row,
-    batches,
     common_length,
     merge_rows,
     plan_rows,
 )
 from benchsuite.scoring.tokens import Encoded, Tokens
 from benchsuite.scoring.types import Request, Score, Usage
+from benchsuite.scoring.values import MISSING, Value, read_off, score_of
 
 if TYPE_CHECKING:
     from benchsuite.models.registry import Model
 
 # A token to score in a row: the position whose output predicts it, and its id.
 Target = tuple[int, int]
-# What was found there: its log-likelihood, and whether it was the likeliest one.
-Found = tuple[float, bool]
-MISSING: Found = (math.nan, False)
 # Tokens that all requests must begin with for their keys and values to be kept for the next call.
 PREFIX = 64
 # A processor is fastest with as many tokens at once as its caches hold, and little padding: 2 to 3
 # times as fast as with 8,192 (GPT-2 of 7 million parameters, SST-2 and BLiMP).
 CPU_TOKENS_A_THREAD = 512
-# Tokens of the longest tree that is packed: a mask has as many numbers as pairs of them.
-MOST_TOKENS = 2048
+# Numbers of the largest mask of a packed line: its tokens times what each might see.
+MASK_NUMBERS = 2048**2
 
 
 class DecoderScorer:
     """Scores and generates with a causal language model.
 
-    Scores do not depend on batch, order or padding (float32: within 1e-4 nats). batch_tokens:
-    at most so many tokens in a batch, padding counted; lowered for good when the device runs out
-    of memory.
+    Scores do not depend on batch, order or padding (float32: within 1e-4 nats, and 1e-7 a token
+    of long continuations). batch_tokens: at most so many tokens in a batch, padding counted;
+    lowered for good when the device runs out of memory. Not thread-safe.
     """
 
     def __init__(self, model: Model, batch_tokens: int = 8192) -> None:
         self.model = model
         self.tokens = Tokens(model.tokenizer)
-        self.batch_tokens = batch_tokens
+        self.budget = Budget(batch_tokens, model.device, None)
         self.family = "decoder"
         # A row holds all tokens but the last, and one that begins the text.
         self.max_length = model.max_length - max(0, len(self.tokens.start) - 1)
         self.usage = Usage()
-        self.passes = Passes(model, self.tokens.pad)
+        try:
+            self.passes = Passes(model, self.tokens.pad)
+        except torch.OutOfMemoryError:
+            raise too_large(model.device) from None
+        self.packed = self.passes.packs
         # The beginning of all requests of the last call, with its keys and values: a task's
         # demonstrations stand before every one of its requests.
-        self.packed = self.passes.packs
+        self.keeps = True
         self.prefix: Row = ()
         self.prefix_cache: Any = None
 
@@ -83,23 +84,19 @@ class DecoderScorer:
         started = time.perf_counter()
         encoded = self.tokens.encode(requests)
         rows = [self._row(one) for one in encoded]
-        owner, merged = merge_rows(rows)
-        wanted: list[dict[Target, Found]] = [{} for _ in merged]
         targets: list[list[Target]] = []
-        for one, row, number in zip(encoded, rows, owner, strict=True):
+        for one, row in zip(encoded, rows, strict=True):
             first = len(row) - one.scored
             targets.append([(first + at, token) for at, token in enumerate(one.ids[one.split :])])
-            wanted[number].update(dict.fromkeys(targets[-1], MISSING))
-        self._fill(merged, wanted, details)
-
-        found: list[list[list[Found]]] = [[] for _ in requests]
+        found: list[list[list[Value]]] = [[] for _ in requests]
         truncated = [False] * len(requests)
-        for one, row, number, places in zip(encoded, rows, owner, targets, strict=True):
-            found[one.request].append([wanted[number][place] for place in places])
+        values = self._values(rows, targets)
+        for one, row, read in zip(encoded, rows, values, strict=True):
+            found[one.request].append(read)
             truncated[one.request] |= len(row) < len(one.ids) - 1
         self.usage.add("score", len(requests), sum(truncated), started)
         return [
-            _score_of(number, request, found[number], truncated[number], details)
+            score_of(number, request, found[number], truncated[number], details)
             for number, request in enumerate(requests)
         ]
 
@@ -119,21 +116,16 @@ class DecoderScorer:
         rows = [ids[-room:] for ids in whole]
         unique = list(dict.fromkeys(rows))
         found: dict[Row, str] = {}
-        queue = list(batches([len(row) + max_new_tokens for row in unique], self.batch_tokens))
-        while queue:
-            batch = queue.pop(0)
+
+        def work(batch: list[int]) -> None:
             chosen = [unique[number] for number in batch]
-            try:
-                texts = continue_greedily(self.model, chosen, self.tokens.pad, stop, max_new_tokens)
-            except torch.OutOfMemoryError:
-                if len(batch) == 1:
-                    raise self._too_large() from None
-                self._lower_budget(len(batch) * (len(chosen[0]) + max_new_tokens))
-                queue[:0] = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
-                continue
+            texts, fed = continue_greedily(
+                self.model, chosen, self.tokens.pad, stop, max_new_tokens
+            )
             found.update(zip(chosen, texts, strict=True))
-            self.usage.tokens += sum(len(row) for row in chosen)
-            self.usage.tokens += sum(self.tokens.count(texts))
+            self.usage.tokens += sum(len(row) + fed for row in chosen)
+
+        self.budget.run([len(row) + max_new_tokens for row in unique], work)
         self.usage.add("generate", len(contexts), sum(len(ids) > room for ids in whole), started)
         return [found[row] for row in rows]
 
@@ -155,54 +147,83 @@ class DecoderScorer:
             )
         return one.ids[:-1][-window:]
 
-    def _fill(
-        self, rows: Sequence[Row], wanted: Sequence[dict[Target, Found]], details: bool
-    ) -> None:
+    def _values(
+        self, rows: Sequence[Row], targets: Sequence[Sequence[Target]]
+    ) -> list[list[Value]]:
+        """The values of each row's targets."""
+        values: list[list[Value]] = [[] for _ in rows]
+        border = self.passes.border
+        beyond = [border is not None and len(row) > border for row in rows]
+        # Beyond the border positions differ: such a row does not begin with a shorter one's states.
+        for side in (False, True):
+            numbers = [number for number, one in enumerate(beyond) if one == side]
+            owner, merged = merge_rows([rows[number] for number in numbers])
+            wanted: list[dict[Target, Value]] = [{} for _ in merged]
+            for number, place in zip(numbers, owner, strict=True):
+                wanted[place].update(dict.fromkeys(targets[number], MISSING))
+            self._fill(merged, wanted)
+            for number, place in zip(numbers, owner, strict=True):
+                values[number] = [wanted[place][target] for target in targets[number]]
+        return values
+
+    def _fill(self, rows: Sequence[Row], wanted: Sequence[dict[Target, Value]]) -> None:
         """Score every wanted target of every row (sorted, none the beginning of another)."""
         if not rows:
             return
         # States are wanted from a row's first target on: what comes before may be cached.
         free = [min(at for at, _ in places) for places in wanted]
-        packed = self.passes.packs_to(max(map(len, rows)))
-        before = self._keep_prefix(rows, min(free), packed)
+        longest = max(map(len, rows))
+        packed = self.passes.packs_to(longest)
+        # A local layer's own cache forgets what a shorter beginning would still look at.
+        keeping = packed or (self.passes.shares_to(longest) and self.passes.reach is None)
+        before = 0
+        try:
+            before = self._keep_prefix(rows, min(free), packed, keeping and self.keeps)
+        except torch.OutOfMemoryError:
+            self.keeps = False
+            self.prefix, self.prefix_cache = (), None
+            # Not the end yet: without them there are shorter passes.
+            self.budget.lower(2, min(free))
         jobs = self._plan([row[before:] for row in rows], [at - before for at in free], before)
         while jobs:
             job = jobs.pop(0)
             try:
-                self._run(job, rows, wanted, details)
+                self._run(job, rows, wanted)
             except torch.OutOfMemoryError:
                 jobs[:0] = self._halves(job, rows)
 
     def _plan(self, rows: Sequence[Row], free: Sequence[int], before: int) -> list[Job]:
         """What goes through together; rows: what follows `before` kept tokens."""
         device = self.model.device
-        at_once = self.batch_tokens
+        budget = at_once = self.budget.tokens
         if device == "cpu":
             at_once = min(at_once, CPU_TOKENS_A_THREAD * torch.get_num_threads())
         if self.packed:
-            most = min(self.batch_tokens, MOST_TOKENS, self.passes.reach or MOST_TOKENS)
-            return plan_packed(rows, free, before, at_once, most - before, self.passes.pair_cost)
-        saving = MIN_SAVING[device] if self.passes.shares else None
-        return plan_rows(rows, free, before, self.batch_tokens, at_once, saving)
+            # most * (before + most) numbers
+            most = min(budget, int((before**2 / 4 + MASK_NUMBERS) ** 0.5 - before / 2))
+            if self.passes.reach is not None:
+                most = min(most, self.passes.reach - before)
+            return plan_packed(rows, free, before, at_once, most, self.passes.pair_cost)
+        shares = self.passes.shares_to(before + max(map(len, rows)))
+        saving = MIN_SAVING[device] if shares else None
+        return plan_rows(rows, free, before, budget, at_once, saving)
 
-    def _keep_prefix(self, rows: Sequence[Row], free: int, packed: bool) -> int:
+    def _keep_prefix(self, rows: Sequence[Row], free: int, packed: bool, keeping: bool) -> int:
         """Keep keys and values of what all rows begin with; its length, 0 where it is too short."""
         if packed != self.packed:
             self.packed, self.prefix, self.prefix_cache = packed, (), None
         common = min(common_length(rows[0], rows[-1]), free)
         known = common_length(self.prefix, rows[0][:common])
-        # A local layer's own cache forgets what a shorter beginning would still look at.
-        sharing = packed or (self.passes.shares and self.passes.reach is None)
-        if not sharing or common < PREFIX or (len(rows) == 1 and known < PREFIX):
+        if not keeping or common < PREFIX or (len(rows) == 1 and known < PREFIX):
             self.prefix, self.prefix_cache = (), None
             return 0
         if known < len(self.prefix):
             # Only the last call's requests had the rest in common.
-            self.prefix = self.prefix[:known]
-            self.prefix_cache = shortened(self.prefix_cache, known)
+            cache = shortened(self.prefix_cache, known)
+            self.prefix, self.prefix_cache = self.prefix[:known], cache
         if common - known >= PREFIX and len(rows) > 1:
-            self.prefix_cache = self._cached(rows[0][:common])
-            self.prefix = rows[0][:common]
+            cache = self._cached(rows[0][:common])
+            self.prefix, self.prefix_cache = rows[0][:common], cache
         return len(self.prefix)
 
     def _cached(self, ids: Row) -> Any:
@@ -220,8 +241,7 @@ class DecoderScorer:
         self,
         job: Job,
         rows: Sequence[Row],
-        wanted: Sequence[dict[Target, Found]],
-        details: bool,
+        wanted: Sequence[dict[Target, Value]],
     ) -> None:
         """Score the wanted targets of a job's rows, whose first `shared` tokens are the same."""
         cache = self._cached(rows[job.lines[0][0]][: job.shared]) if job.shared else None
@@ -245,56 +265,18 @@ class DecoderScorer:
                 for at, those in enumerate(asked[start : start + len(logs)])
                 for number, target in those
             ]
-            states_of = torch.tensor([at for at, _, _ in part], device=logs.device)
-            tokens = torch.tensor([token for _, _, (_, token) in part], device=logs.device)
-            values = logs[states_of, tokens]
-            likeliest = [False] * len(part)
-            if details:
-                likeliest = (values >= logs.amax(1)[states_of]).tolist()
-            for (_, number, target), *one in zip(part, values.tolist(), likeliest, strict=True):
-                wanted[number][target] = (one[0], one[1])
+            places = [at for at, _, _ in part]
+            read = read_off(logs, places, [token for _, _, (_, token) in part])
+            for (_, number, target), value in zip(part, read, strict=True):
+                wanted[number][target] = value
 
     def _halves(self, job: Job, rows: Sequence[Row]) -> list[Job]:
         """Two halves of a job that did not fit the memory."""
-        if len(job.lines) == 1 and len(job.lines[0]) == 1:
-            raise self._too_large()
-        self._lower_budget(sum(len(rows[number]) for line in job.lines for number in line))
+        numbers = [number for line in job.lines for number in line]
+        self.budget.lower(len(numbers), sum(len(rows[number]) for number in numbers))
         if len(job.lines) > 1:
             middle = len(job.lines) // 2
             return [Job(job.shared, job.lines[:middle]), Job(job.shared, job.lines[middle:])]
         (line,) = job.lines
         middle = len(line) // 2
         return [Job(job.shared, (line[:middle],)), Job(job.shared, (line[middle:],))]
-
-    def _lower_budget(self, tokens: int) -> None:
-        """A batch of so many tokens did not fit: later ones are no larger than half of it."""
-        self.batch_tokens = max(1, min(self.batch_tokens, tokens // 2))
-
-    def _too_large(self) -> CellFailed:
-        return CellFailed(
-            f"one text does not fit the memory of {self.model.device}; "
-            "lower --max-length or use --dtype bfloat16"
-        )
-
-
-def _score_of(
-    number: int,
-    request: Request,
-    found: Sequence[Sequence[Found]],
-    truncated: bool,
-    details: bool,
-) -> Score:
-    """The result of request `number`; found: what its continuations' tokens got."""
-    # In double precision: the sum of n equal terms is exactly n times the term.
-    totals = tuple(sum(value for value, _ in tokens) for tokens in found)
-    for total in totals:
-        if not math.isfinite(total):
-            raise CellFailed(f"request {number}: the log-likelihood of a continuation is {total}")
-    return Score(
-        log_likelihoods=totals,
-        token_counts=tuple(len(tokens) for tokens in found),
-        byte_counts=tuple(len(text.encode()) for text in request.continuations),
-        truncated=truncated,
-        tokens=tuple(tuple(value for value, _ in tokens) for tokens in found) if details else (),
-        greedy=tuple(all(best for _, best in tokens) for tokens in found) if details else (),
-    )

@@ -123,12 +123,11 @@ class EncoderDecoderScorer:
 
         def work(batch: list[int]) -> None:
             chosen = [sources[place] for place in batch]
-            texts = continue_greedily(
+            texts, fed = continue_greedily(
                 self.model, chosen, self.tokens.pad, stop, max_new_tokens, given, self.sides.stops
             )
             found.update(zip(chosen, texts, strict=True))
-            self.usage.tokens += sum(len(source) for source in chosen)
-            self.usage.tokens += sum(self.tokens.count(texts))
+            self.usage.tokens += sum(len(source) + len(given) + fed for source in chosen)
 
         self.writing.run(lengths, work)
         cut = sum(len(ids) > self.max_length for ids in whole)

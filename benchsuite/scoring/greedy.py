@@ -25,8 +25,10 @@ def continue_greedily(
     max_new: int,
     given: Row = (),
     ends: Row = (),
-) -> list[str]:
+) -> tuple[list[str], int]:
     """Greedy continuations of rows, padded to one batch, each cut before the first of `stop`.
+
+    Returns them and how many new tokens each row was fed: those of the longest but the last.
 
     given: what the decoder of an encoder-decoder continues; rows are what its encoder reads.
     A row ends at a stop string in its new text, at the end of text or another of the tokens `ends`,
@@ -67,7 +69,8 @@ def continue_greedily(
         stopping_criteria=StoppingCriteriaList([Stopped()]),
         **inputs,
     )
-    return [
+    texts = [
         text[: min([len(text), *(text.find(one) for one in stop if one in text)])]
         for text in decode(outputs)
     ]
+    return texts, outputs.shape[1] - first - 1

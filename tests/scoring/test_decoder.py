@@ -258,6 +258,12 @@ def test_constant_logits_tie_exactly(tmp_path):
     assert len(per_token) == 1
 
 
+def test_of_tied_tokens_the_first_is_the_greedy_one(tmp_path):
+    model = load_model(str(tiny_gpt2(tmp_path, constant=0.0)))
+    (result,) = score(model, [Request("The", ("<|endoftext|>", " yes"))], details=True)
+    assert result.greedy == (True, False)
+
+
 def test_a_score_that_is_not_finite_names_its_request(tmp_path):
     model = load_model(str(tiny_gpt2(tmp_path, constant=float("nan"))))
     with pytest.raises(CellFailed, match="request 0: .* nan"):
@@ -285,11 +291,11 @@ def test_running_out_of_memory_halves_the_batch(model, monkeypatch, way):
     run_out_of_memory(monkeypatch, model, most=80)
     for one, other in zip(scorer.score(requests), expected, strict=True):
         assert close(one.log_likelihoods, other.log_likelihoods)
-    budget = scorer.batch_tokens
+    budget = scorer.budget.tokens
     assert budget < 8192
     run_out_of_memory(monkeypatch, model, most=20)
     assert scorer.generate(contexts, ["\n"], 5) == generated
-    assert scorer.batch_tokens < budget
+    assert scorer.budget.tokens < budget
 
 
 def test_branches_of_one_line_that_do_not_fit_the_memory_go_apart(model, monkeypatch):
@@ -300,7 +306,7 @@ def test_branches_of_one_line_that_do_not_fit_the_memory_go_apart(model, monkeyp
     run_out_of_memory(monkeypatch, model, most=context + 8)
     (result,) = scorer.score([request])
     assert close(result.log_likelihoods, expected)
-    assert scorer.batch_tokens < 8192
+    assert scorer.budget.tokens < 8192
 
 
 def test_a_text_that_never_fits_the_memory_fails_the_cell(model, monkeypatch):
@@ -310,6 +316,80 @@ def test_a_text_that_never_fits_the_memory_fails_the_cell(model, monkeypatch):
         scorer.score([Request("a", ("b", "c d"))])
     with pytest.raises(CellFailed, match="does not fit the memory"):
         scorer.generate(["a", "b"], [], 3)
+
+
+def test_a_beginning_that_does_not_fit_the_memory_is_not_kept(tmp_path, monkeypatch):
+    model = load_model(str(tiny_gpt2(tmp_path, n_positions=256)))
+    requests = sharing_requests()
+    scorer = make_scorer(model)
+    asked = []
+
+    def limited(*given, **named):
+        asked.append(given)
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(scorer.passes, "cached", limited)
+    check_with(scorer, requests)
+    assert (scorer.prefix, scorer.prefix_cache, len(asked)) == ((), None, 1)
+    assert scorer.budget.tokens < 8192
+    # Nor is it tried again.
+    check_with(scorer, requests)
+    assert len(asked) == 1
+
+
+def test_a_beginning_that_cannot_be_shortened_is_dropped(tmp_path, monkeypatch):
+    model = load_model(str(tiny_gpt2(tmp_path, n_positions=256)))
+    scorer = make_scorer(model)
+    scorer.score(sharing_requests())
+    kept = len(scorer.prefix)
+
+    def limited(*given):
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(engine, "shortened", limited)
+    context = scorer.shorten(sharing_requests()[0].context, kept - 9, "start")
+    check_with(scorer, [Request(context, (" yes",))])
+    assert (scorer.prefix, scorer.prefix_cache) == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (torch.OutOfMemoryError("out of memory"), "does not fit the memory of cpu"),
+        (RuntimeError("not implemented\nfor these"), "does not run in float32 on cpu: not impl"),
+    ],
+)
+def test_a_network_on_which_not_even_the_self_test_runs(tmp_path, monkeypatch, error, message):
+    model = load_model(str(tiny_gpt2(tmp_path)))
+
+    def failing(*given, **named):
+        raise error
+
+    monkeypatch.setattr(model.network, "forward", failing)
+    with pytest.raises(CellFailed, match=message):
+        make_scorer(model)
+    # The caller's network is left as it was.
+    assert not model.network.base_model._forward_hooks
+
+
+def test_a_long_beginning_does_not_switch_packing_off(tmp_path, monkeypatch):
+    model = load_model(str(tiny_gpt2(tmp_path, n_positions=4096)))
+    scorer = make_scorer(model)
+    shots = scorer.shorten((" ".join(SENTENCES) + "\n") * 20, 2500, "start")
+    requests = [Request(f"{shots} Q {number}", (" yes", " no no", " the")) for number in range(20)]
+    passes = []
+    states = scorer.passes.states
+
+    def counted(lines, *given, **named):
+        passes.append(len(lines))
+        return states(lines, *given, **named)
+
+    monkeypatch.setattr(scorer.passes, "states", counted)
+    found = scorer.score(requests)
+    assert len(scorer.prefix) > 2400
+    assert passes == [1]
+    for request, result in list(zip(requests, found, strict=True))[:2]:
+        assert close(result.log_likelihoods, log_likelihoods(model, request))
 
 
 def test_generation_equals_one_at_a_time(model):
@@ -325,7 +405,25 @@ def test_generation_equals_one_at_a_time(model):
 def test_generation_ends_at_the_end_of_text(tmp_path):
     """All logits equal: the first token, the end of text, is the greedy one."""
     model = load_model(str(tiny_gpt2(tmp_path, constant=0.0)))
-    assert make_scorer(model).generate(["The", "A letter"], ["\n"], 5) == ["", ""]
+    scorer = make_scorer(model)
+    assert scorer.generate(["The", "A letter"], ["\n"], 5) == ["", ""]
+    # Nothing is fed after the contexts.
+    assert scorer.usage.tokens == sum(scorer.count_tokens(["The", "A letter"]))
+
+
+def test_generation_counts_the_tokens_that_were_fed(model):
+    """What a stop string cuts off went through the network, the last token did not."""
+    scorer = make_scorer(model)
+    (text,) = scorer.generate(["The old"], [], 8)
+    assert scorer.usage.tokens == scorer.count_tokens(["The old"])[0] + 7
+    scorer = make_scorer(model)
+    assert scorer.generate(["The old"], [text[-1]], 8) == [text.split(text[-1])[0]]
+    stopped = next(
+        steps
+        for steps in range(1, 9)
+        if text[-1] in make_scorer(model).generate(["The old"], [], steps)[0]
+    )
+    assert scorer.usage.tokens == scorer.count_tokens(["The old"])[0] + stopped - 1
 
 
 def test_generation_leaves_a_checkpoint_s_sampling_settings_aside(tmp_path, model):
