@@ -15,7 +15,7 @@ def token_scores(model: Model, context: str, continuation: str, path: str) -> li
     Boundaries are found by counting bytes, words by the pre-tokenizer's own pieces: neither needs
     the offsets that the engine goes by.
     """
-    before, after = _split(model, context, continuation)
+    before, after = split_ids(model, context, continuation)
     words = _words(model, context + continuation)[len(before) :]
     room = model.max_length - 2
     ids = (before + after)[-room:]
@@ -49,11 +49,6 @@ def _score(model: Model, ids: list[int], at: int, token: int) -> tuple[float, bo
     framed = [model.tokenizer.cls_token_id, *ids, model.tokenizer.sep_token_id]
     logits = model.network(input_ids=torch.tensor([framed])).logits[0, at + 1]
     return logits.double().log_softmax(-1)[token].item(), int(logits.argmax()) == token
-
-
-def _split(model: Model, context: str, continuation: str) -> tuple[list[int], list[int]]:
-    before, after = split_ids(model, context, continuation)
-    return [one for one in before if one is not None], after  # no start token
 
 
 def _words(model: Model, text: str) -> list[int]:

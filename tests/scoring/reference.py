@@ -20,13 +20,13 @@ def split_ids(model: Model, context: str, continuation: str) -> tuple[list[int],
     for token in tokens:
         at += len(token)
         split += at <= border
-    return ids[:split] or [model.tokenizer.bos_token_id], ids[split:]
+    return ids[:split], ids[split:]
 
 
 @torch.inference_mode()
 def log_likelihood(model: Model, before: list[int], tokens: list[int]) -> float:
     """Sum of log p(token | everything before it), in nats; at most a window is looked at."""
-    ids = (before + tokens)[-(model.max_length + 1) :]
+    ids = ((before or [model.tokenizer.bos_token_id]) + tokens)[-(model.max_length + 1) :]
     logits = model.network(torch.tensor([ids[:-1]])).logits[0].double()
     log_probabilities = logits.log_softmax(-1)
     first = len(ids) - len(tokens)

@@ -19,6 +19,7 @@ from transformers import (
 
 from benchsuite.models.registry import Model
 from benchsuite.scoring import Request
+from tests.scoring.reference import split_ids
 from tests.tiny import tiny_tokenizer
 
 T5 = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2}
@@ -88,17 +89,6 @@ def build(
     network.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
-
-
-def split_ids(model: Model, context: str, continuation: str) -> tuple[list[int], list[int]]:
-    """Token ids before and of a continuation: a token of a byte-level vocabulary has a character
-    a byte."""
-    ids = model.tokenizer(context + continuation, add_special_tokens=False)["input_ids"]
-    border, at, split = len(context.encode()), 0, 0
-    for token in model.tokenizer.convert_ids_to_tokens(ids):
-        at += len(token)
-        split += at <= border
-    return ids[:split], ids[split:]
 
 
 def sentinel(model: Model, number: int) -> int:
