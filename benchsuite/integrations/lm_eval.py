@@ -32,6 +32,8 @@ CONTEXTS_AT_ONCE = 1024
 GENERATION_KEYS = {"until", "max_gen_toks", "do_sample", "temperature", "top_p", "top_k"}
 
 Answer = tuple[float, bool]
+Place = tuple[str, str]
+"""A scoring path and a context."""
 
 
 @register_model(NAME)
@@ -43,7 +45,7 @@ class BenchsuiteLM(LM):
     command line says by itself, is the CPU where there is no such device. batch_tokens: tokens of
     a batch, padding counted; lm-eval's batch sizes count sequences and are not used. max_length: a
     window smaller than the model's own. path: one of the family's scoring paths, for every
-    request; else what `path_of` says.
+    request; else what `path_of_context` and `path_of_text` say.
     """
 
     def __init__(
@@ -64,6 +66,9 @@ class BenchsuiteLM(LM):
                 f"model '{NAME}' has no argument '{next(iter(unknown))}'; it takes pretrained, "
                 "dtype, device, batch_tokens, max_length and path"
             )
+        _check_number("batch_tokens", batch_tokens, 1)
+        if max_length is not None:
+            _check_number("max_length", max_length, 2)
         if isinstance(pretrained, Model):
             self.model = pretrained
         else:
@@ -73,7 +78,7 @@ class BenchsuiteLM(LM):
                 raise InputError(f"model '{NAME}': device '{device}': choose cpu or cuda")
             self.model = load_model(str(pretrained), dtype, device, max_length)
         self.path = None if path is None else resolve_path(self.model.family, path)
-        self.batch_tokens = int(batch_tokens)
+        self.batch_tokens = batch_tokens
         self.scorer = make_scorer(self.model, self.batch_tokens)
         self.tokenizer = self.model.tokenizer
         self.max_length = self.model.max_length
@@ -105,15 +110,23 @@ class BenchsuiteLM(LM):
         context counts as the beginning of the continuation, which is lm-eval's rule.
         """
         pairs = [_at_text(*request.args) for request in requests]
-        by_context: dict[str, dict[str, list[int]]] = {}
+        # Mutual information is the difference of a score after a context and one after nothing.
+        documents: dict[bool, set[tuple[str, int]]] = {True: set(), False: set()}
+        for request, (context, _) in zip(requests, pairs, strict=True):
+            if request.task_name is not None and request.doc_id is not None:
+                documents[context == ""].add((request.task_name, request.doc_id))
+        comparing = {task for task, _ in documents[True] & documents[False]}
+        asked: dict[Place, dict[str, list[int]]] = {}
         for number, (context, continuation) in enumerate(pairs):
-            by_context.setdefault(context, {}).setdefault(continuation, []).append(number)
+            whole = context == "" and requests[number].task_name not in comparing
+            place = (self.path_of_text() if whole else self.path_of_context(), context)
+            asked.setdefault(place, {}).setdefault(continuation, []).append(number)
         answers: list[Answer] = [(0.0, False)] * len(requests)
         with self._bar(len(requests), "loglikelihood", disable_tqdm) as advance:
-            for contexts in _lots(list(by_context), CONTEXTS_AT_ONCE):
+            for places in _lots(list(asked), CONTEXTS_AT_ONCE):
                 done = 0
-                for (context, continuation), answer in self._score(contexts, by_context):
-                    for number in by_context[context][continuation]:
+                for place, continuation, answer in self._score(places, asked):
+                    for number in asked[place][continuation]:
                         answers[number] = answer
                         done += 1
                         self.cache_hook.add_partial("loglikelihood", requests[number].args, answer)
@@ -195,23 +208,26 @@ class BenchsuiteLM(LM):
             "model_revision": self.model.ref.revision,
             "model_sha": self.model.ref.weights_hash,
             "model_family": self.model.family,
-            "scoring_path": self.path or self.path_of("a context"),
+            "scoring_path": self.path_of_context(),
             "scorer_version": SCORER_VERSION,
         }
 
-    def path_of(self, context: str) -> str:
-        """The scoring path of continuations of a context: the family's first by itself.
+    def path_of_context(self) -> str:
+        """The scoring path of continuations of a context: the family's first by itself."""
+        return resolve_path(self.model.family, self.path)
 
-        A continuation of nothing is a whole text, which has a path of its own: with all of it
-        masked an encoder would have nothing to go by, and an encoder-decoder that knows spans has
-        read no empty text.
+    def path_of_text(self) -> str:
+        """The scoring path of whole texts, which come as continuations of nothing.
+
+        With all of it masked an encoder would have nothing to go by, and an encoder-decoder that
+        knows spans has read no empty text.
         """
-        family, whole = self.model.family, context == ""
-        if self.path is None and whole and family == "encoder":
+        family = self.model.family
+        if self.path is None and family == "encoder":
             return "pll_within_word"
-        if self.path is None and whole and family == "encoder-decoder":
-            return "span" if find_sentinels(self.tokenizer) else "sum"
-        return resolve_path(family, self.path)
+        if self.path is None and family == "encoder-decoder" and find_sentinels(self.tokenizer):
+            return "span"
+        return self.path_of_context()
 
     def _ends(self, path: str) -> int:
         """How many of a plain target's tokens end it: lm-eval's log-likelihoods leave them out."""
@@ -221,24 +237,22 @@ class BenchsuiteLM(LM):
         return len(cast(Any, self.scorer).sides.after)
 
     def _score(
-        self, contexts: list[str], by_context: dict[str, dict[str, list[int]]]
-    ) -> Iterator[tuple[tuple[str, str], Answer]]:
-        """((context, continuation), answer) of all continuations of some contexts."""
+        self, places: list[Place], asked: dict[Place, dict[str, list[int]]]
+    ) -> Iterator[tuple[Place, str, Answer]]:
+        """(place, continuation, answer) of all continuations of some places."""
         by_path: dict[str, list[str]] = {}
-        for context in contexts:
-            by_path.setdefault(self.path_of(context), []).append(context)
+        for path, context in places:
+            by_path.setdefault(path, []).append(context)
         self.paths_used |= set(by_path)
-        for path, members in by_path.items():
+        for path, contexts in by_path.items():
             ends = self._ends(path)
-            asked = [Request(context, tuple(by_context[context])) for context in members]
-            for request, score in zip(
-                asked, self.scorer.score(asked, path, details=True), strict=True
-            ):
+            lot = [Request(context, tuple(asked[path, context])) for context in contexts]
+            for request, score in zip(lot, self.scorer.score(lot, path, details=True), strict=True):
                 for continuation, values, greedy in zip(
                     request.continuations, score.tokens, score.greedy, strict=True
                 ):
                     total = sum(values[: len(values) - ends])
-                    yield (request.context, continuation), (total, greedy)
+                    yield (path, request.context), continuation, (total, greedy)
 
     def _bar(self, total: int, what: str, disabled: bool) -> _Bar:
         return _Bar(total, what, disabled, self.progress)
@@ -258,6 +272,12 @@ class _Bar:
 
     def __exit__(self, *error: object) -> None:
         self._bar.close()
+
+
+def _check_number(name: str, value: object, least: int) -> None:
+    """Raise InputError for what is no whole number, or too small a one."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InputError(f"model '{NAME}': {name}={value}: give a whole number of at least {least}")
 
 
 def _at_text(context: str, continuation: str) -> tuple[str, str]:

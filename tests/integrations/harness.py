@@ -35,6 +35,11 @@ OTHERS = {
         "output_type: multiple_choice\nnum_fewshot: 0\n"
         "metric_list: [{metric: acc, aggregation: mean, higher_is_better: true}]\n"
     ),
+    "made_information": (
+        'doc_to_text: "{{text}}\\nIt is"\ndoc_to_target: label\ndoc_to_choice: [bad, very good]\n'
+        "output_type: multiple_choice\n"
+        "metric_list: [{metric: acc_mutual_info}, {metric: acc}]\n"
+    ),
     "made_word": (
         'doc_to_text: "{{text}} "\ndoc_to_target: word\noutput_type: loglikelihood\n'
         "metric_list:\n"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from lm_eval.api.instance import Instance
 
 from benchsuite.errors import InputError
 from benchsuite.integrations.lm_eval import BenchsuiteLM
@@ -30,8 +30,8 @@ def folders(tiny_gpt2_folder: Path, tiny_bert_folder: Path, tiny_t5_folder: Path
     }
 
 
-def asked(*arguments: object) -> SimpleNamespace:
-    return SimpleNamespace(args=arguments)
+def asked(*arguments: object) -> Instance:
+    return Instance("loglikelihood", {}, arguments, 0)
 
 
 def same(ours: list, theirs: list) -> None:
@@ -111,7 +111,7 @@ def test_an_encoder_gives_the_scores_of_our_scorer(folder, folders, path):
 def test_a_whole_text_is_scored_as_one(folders, tmp_path, family, path):
     model = load_model(str(folders[family]))
     if family == "encoder-decoder":
-        assert BenchsuiteLM(model).path_of("") == "sum"  # it knows no spans
+        assert BenchsuiteLM(model).path_of_text() == "sum"  # it knows no spans
         model.tokenizer.add_tokens(["<extra_id_0>", "<extra_id_1>"])
         model.network.resize_token_embeddings(len(model.tokenizer))
     lm, text = BenchsuiteLM(model), "The sun came up over the old harbour."
@@ -119,6 +119,23 @@ def test_a_whole_text_is_scored_as_one(folders, tmp_path, family, path):
     (score,) = make_scorer(model).score([Request("", (text,))], path)
     assert value == pytest.approx(score.log_likelihoods[0], abs=TOLERANCE)
     assert lm.paths_used == {path}
+
+
+@pytest.mark.parametrize(("family", "path"), [("encoder", "cloze"), ("encoder-decoder", "sum")])
+def test_mutual_information_compares_scores_of_one_path(folder, folders, family, path):
+    """As lm-eval has it where the path is set by hand, which leaves no other."""
+    model = load_model(str(folders[family]))
+    if family == "encoder-decoder":
+        model.tokenizer.add_tokens(["<extra_id_0>", "<extra_id_1>"])
+        model.network.resize_token_embeddings(len(model.tokenizer))
+    lm = BenchsuiteLM(model)
+    found = evaluate(lm, folder, "made_information")
+    by_hand = evaluate(BenchsuiteLM(model, path=path), folder, "made_information")
+    same(answers(found, "made_information"), answers(by_hand, "made_information"))
+    assert values(found, "made_information") == values(by_hand, "made_information")
+    assert lm.paths_used == {path}
+    evaluate(lm, folder, "made_pairs")  # whole texts keep a path of their own
+    assert lm.paths_used == {path, lm.path_of_text()} and lm.path_of_text() != path
 
 
 def test_continuations_of_one_context_are_one_request_and_answers_keep_their_order(folders):
@@ -182,6 +199,13 @@ def test_what_lm_eval_writes_of_the_model(folder, folders):
         ({"path": "pll"}, "no scoring path 'pll' for a decoder"),
         ({"parallelize": True}, "no argument 'parallelize'"),
         ({"max_length": 10**6}, "window"),
+        ({"max_length": "abc"}, "max_length=abc: give a whole number of at least 2"),
+        ({"max_length": 2.5}, "max_length=2.5: give a whole number"),
+        ({"max_length": 1}, "max_length=1: give a whole number"),
+        ({"batch_tokens": "abc"}, "batch_tokens=abc: give a whole number of at least 1"),
+        ({"batch_tokens": 0}, "batch_tokens=0: give a whole number"),
+        ({"batch_tokens": -5}, "batch_tokens=-5: give a whole number"),
+        ({"batch_tokens": True}, "batch_tokens=True: give a whole number"),
     ],
 )
 def test_bad_arguments_are_one_clear_line(arguments, words):

@@ -83,6 +83,15 @@ def test_what_the_engines_refuse_is_one_line(folder, tiny_bert_folder, own_tasks
     assert "chat templates" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("wrong", ["batch_tokens=abc", "batch_tokens=-5", "max_length=1"])
+def test_bad_arguments_of_the_model_are_one_line(folder, own_tasks_only, capsys, wrong):
+    arguments = ("--model", "benchsuite", "--model_args", wrong)
+    assert call(*arguments, "--tasks", "made_pairs", "--include_path", str(folder)) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith(f"bench: model 'benchsuite': {wrong}")
+    assert "give a whole number of at least" in last
+
+
 @pytest.mark.slow
 def test_the_installed_command(folder, tiny_gpt2_folder, tmp_path):
     found = subprocess.run(
