@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from unittest.mock import patch
 
 from benchsuite.errors import InputError
 from benchsuite.integrations.lm_eval import BenchsuiteLM
@@ -51,10 +53,15 @@ class LmEvalZeroShot:
         return min(shots * len(documents), task.pool().rows)
 
     def train_data(self, task: Task, cell: Cell) -> dict[str, SplitData]:
-        """The pool of demonstrations. Raises InputError for what lm-eval's rules leave no room."""
+        """The pool of demonstrations.
+
+        Raises InputError for what lm-eval's rules leave no room, NotApplicable where the pool is
+        too small.
+        """
         assert isinstance(task, LmEvalTask)
         self.check_options(cell)
-        return {"fewshot": task.pool()} if self.shots(cell) else {}
+        shots = self.shots(cell)
+        return {"fewshot": task.demonstrations(shots, cell.seed, cell.limit)} if shots else {}
 
     def fit(self, model: Model, task: Task, cell: Cell, scratch: Path) -> LmEvalPredictor:
         """Choose nothing."""
@@ -140,16 +147,16 @@ class LmEvalPredictor:
 
         examples: the first documents of the task, as `LmEvalTask.evaluation` gives them.
         """
-        from lm_eval.defaults import DEFAULT_OTHER_SEED
         from lm_eval.evaluator import evaluate
 
         harness = self.task.harness
-        harness.set_config("num_fewshot", self.shots)
-        harness.set_fewshot_seed(DEFAULT_OTHER_SEED if self.seed is None else self.seed)
+        self.task.prepare(self.shots, self.seed)
         self.lm.progress = self._report
         self._documents, self._requests = len(examples), 0
         truncated = self.usage.truncated
-        with quiet():
+        # Left to `summarize`: lm-eval's own stops at a perplexity beyond the largest number.
+        unused: dict[str, Any] = defaultdict(lambda: len)
+        with quiet(), patch.object(harness, "aggregation", lambda: unused):
             found = evaluate(
                 self.lm,
                 {"tasks": {harness.task_name: harness}, "groups": {}, "group_map": {}},

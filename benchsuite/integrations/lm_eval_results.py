@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 # By what lm-eval divides before it compares: characters of an option, or its bytes.
 NORMS = {"acc_norm": "character", "acc_bytes": "byte"}
+# They make a perplexity of likelihoods, which the other ways of scoring do not give.
+PERPLEXITIES = ("perplexity", "weighted_perplexity", "bits_per_byte")
+LIKELIHOOD = "sum"
 Aggregation = Callable[[list[Any]], Any]
 
 
@@ -84,9 +87,15 @@ def _row(
 
     items = [sample[metric] for sample in samples if metric in sample]
     aggregation = task.harness.aggregation().get(metric, mean)
-    value = float(aggregation(items))
+    value, undefined = None, None
+    if variant.score != LIKELIHOOD and _is_perplexity(aggregation):
+        undefined = f"{variant.score} gives no likelihood, of which a perplexity is made"
+    else:
+        value = _value(aggregation, items)
+        if not math.isfinite(value):
+            value, undefined = None, f"lm-eval's value is {value}"
     low, high = None, None
-    if math.isfinite(value):
+    if value is not None:
         low, high = _interval(task, metric, items, aggregation, frame)
     return {
         "split": split,
@@ -95,13 +104,26 @@ def _row(
         "metric": metric,
         "score": variant.score,
         "norm": NORMS.get(metric, "none"),
-        "value": value if math.isfinite(value) else None,
+        "value": value,
         "low": low,
         "high": high,
         "n": len(items),
         "clusters": len(items),
-        "undefined_reason": None if math.isfinite(value) else f"lm-eval's value is {value}",
+        "undefined_reason": undefined,
     }
+
+
+def _value(aggregation: Aggregation, items: list[Any]) -> float:
+    try:
+        return float(aggregation(items))
+    except OverflowError:  # a perplexity of texts that are very unlikely
+        return math.inf
+
+
+def _is_perplexity(aggregation: Aggregation) -> bool:
+    from lm_eval.api.registry import AGGREGATION_REGISTRY
+
+    return any(aggregation is AGGREGATION_REGISTRY[name] for name in PERPLEXITIES)
 
 
 def _interval(

@@ -12,8 +12,11 @@ import json
 import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,15 +74,16 @@ class LmEvalTask(Task):
         super().__init__(spec)
 
     def rules(self) -> dict[str, Any]:
-        """The whole YAML with the source of its functions, and lm-eval's version."""
-        config = dict(self.harness.dump_config())
+        """The whole YAML with the files its functions come from, and lm-eval's version."""
+        config = self.harness.config.to_dict(keep_callable=True)
         config.pop("num_fewshot", None)  # the regime's
         config.pop("dataset_kwargs", None)  # the data have their own hash, wherever they lie
         metadata = config.get("metadata") or {}
         # Where the file lies says nothing of the numbers.
         config["metadata"] = {key: metadata[key] for key in metadata if key != "config_source"}
         plain = json.loads(json.dumps(config, default=_source_of, sort_keys=True))
-        return {"kind": KIND, "lm_eval": version("lm_eval"), "config": plain}
+        own = _source_of(type(self.harness))
+        return {"kind": KIND, "lm_eval": version("lm_eval"), "class": own, "config": plain}
 
     def regime(self, name: str) -> Regime:
         """Zero-shot and few-shot, by lm-eval's rules. Raises InputError for another regime."""
@@ -108,7 +112,8 @@ class LmEvalTask(Task):
         key = ("evaluation", split, limit)
         if key not in self._data:
             documents = list(self.harness.eval_docs)
-            self._data[key] = self._of(documents[:limit], split, len(documents))
+            data = self._of(documents[:limit], split, len(documents))
+            self._data[key] = self._asked(data, 0, None, limit)
         return self._data[key]
 
     def pool(self) -> SplitData:
@@ -117,6 +122,67 @@ class LmEvalTask(Task):
             documents = list(self.harness.fewshot_docs() or [])
             self._data["pool",] = self._of(documents, "fewshot", len(documents))
         return self._data["pool",]
+
+    def demonstrations(self, shots: int, seed: int | None, limit: int | None) -> SplitData:
+        """The pool, its hash that of the requests with so many demonstrations, too.
+
+        Raises NotApplicable where the pool is too small for one of the first `limit` documents.
+        """
+        key = ("demonstrations", shots, seed, limit)
+        if key not in self._data:
+            most = self._most_shots(limit)
+            if shots > most:
+                raise NotApplicable(
+                    f"{self.id} has {most} demonstrations for each document, not {shots}",
+                    "too few examples",
+                )
+            self._data[key] = self._asked(self.pool(), shots, seed, limit)
+        return self._data[key]
+
+    def prepare(self, shots: int, seed: int | None) -> None:
+        """Set the number of demonstrations, and the seed that draws them (None: lm-eval's own)."""
+        from lm_eval.defaults import DEFAULT_OTHER_SEED
+
+        self.harness.set_config("num_fewshot", shots)
+        self.harness.set_fewshot_seed(DEFAULT_OTHER_SEED if seed is None else seed)
+
+    def _asked(self, data: SplitData, shots: int, seed: int | None, limit: int | None) -> SplitData:
+        """The data with the requests lm-eval makes of the first `limit` documents in its hash.
+
+        Functions may look at anything; what they give is all that a model is asked.
+        """
+        self.prepare(shots, seed)
+        try:
+            with quiet():
+                self.harness.build_all_requests(limit=limit, rank=0, world_size=1)
+        except Exception as error:  # a task file may run code of its own
+            raise InputError(
+                f"task {self.id}: its requests cannot be made: "
+                f"{type(error).__name__}: {first_line(error)}"
+            ) from None
+        requests = [[one.doc_id, one.request_type, one.args] for one in self.harness.instances]
+        return replace(data, hash=digest({"data": data.hash, "requests": _plain(requests)}))
+
+    def _most_shots(self, limit: int | None) -> int:
+        """The most demonstrations there are for each of the first `limit` documents.
+
+        lm-eval leaves out what equals the document itself, but only where the split it draws from
+        goes by the same name as the test split, which no name at all does, too.
+        """
+        from lm_eval.api.samplers import FirstNSampler
+
+        config, pool = self.harness.config, self.pool()
+        if config.fewshot_config.split != config.test_split:
+            return pool.rows
+        (split,) = self.spec.dataset.eval_splits
+        copies = Counter(_plain(one.fields) for one in pool.examples)
+        own = max(
+            (copies[_plain(one.fields)] for one in self.evaluation(split, limit).examples),
+            default=0,
+        )
+        # Its usual sampler draws one more, for there may be the document itself.
+        spare = 0 if isinstance(self.harness.sampler, FirstNSampler) else 1
+        return pool.rows - max(own, spare)
 
     def train(self, train_limit: int | None = None, seed: int | None = None) -> SplitData:
         """Raises NotApplicable: nothing is trained on lm-eval's tasks."""
@@ -139,7 +205,7 @@ class LmEvalTask(Task):
             )
             for number, document in enumerate(documents)
         ]
-        plain = json.dumps([one.fields for one in examples], default=str, sort_keys=True)
+        plain = _plain([[one.fields, one.target] for one in examples])
         return SplitData(
             examples=examples,
             hash=digest({"documents": plain}),
@@ -264,12 +330,27 @@ def _headline_first(metrics: Iterable[str], higher_is_better: Mapping[str, bool]
     return sorted(metrics, key=lambda name: not higher_is_better.get(name, True))
 
 
-def _source_of(value: Any) -> str:
-    """A function's source: another text is another rule."""
+def _plain(value: Any) -> str:
+    return json.dumps(value, default=str, sort_keys=True)
+
+
+def _source_of(value: Any) -> Any:
+    """A function's or a class's name and the Python files of its folder.
+
+    What it calls and the constants it reads may lie anywhere in them: another text is another rule.
+    """
+    if isinstance(value, partial):
+        return [value.func, value.args, value.keywords]
+    known = value if inspect.isclass(value) or inspect.isroutine(value) else type(value)
+    name = f"{known.__module__}.{known.__qualname__}"
     try:
-        return inspect.getsource(value)
-    except (TypeError, OSError):
-        return f"{type(value).__module__}.{type(value).__qualname__}"
+        file = inspect.getsourcefile(known)
+    except (TypeError, OSError):  # built in
+        return name
+    if file is None:
+        return name
+    texts = [one.read_text(encoding="utf-8") for one in sorted(Path(file).parent.glob("*.py"))]
+    return [known.__qualname__, digest({"files": texts})]
 
 
 @contextmanager

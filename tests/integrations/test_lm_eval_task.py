@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 import benchsuite
 from benchsuite import records
-from benchsuite.errors import InputError
+from benchsuite.errors import InputError, NotApplicable
 from benchsuite.integrations import lm_eval_results
 from benchsuite.integrations.lm_eval import BenchsuiteLM
 from benchsuite.integrations.lm_eval_task import find_yaml, load_lm_eval_task
@@ -138,6 +139,105 @@ def test_an_edited_file_or_document_is_another_record(run, folder):
     assert run()[0].key not in (first.key, edited.key)
 
 
+FUNCTIONS = """
+from pathlib import Path
+SCALE = 1
+def helper(doc): return doc["text"] + " It is"
+def to_text(doc): return helper(doc)
+def shown(doc): return (Path(__file__).parent / "words.txt").read_text() + doc["text"]
+def judge(doc, results): return {"acc": SCALE * int(results[0][0] > results[1][0])}
+"""
+
+
+@pytest.fixture
+def own_code(folder: Path) -> Path:
+    """Let `made_choice` take its functions from a file beside it, which is given back."""
+    path = folder / "choice.yaml"
+    lines = path.read_text().splitlines()
+    metric = "metric_list: [{metric: acc, aggregation: mean, higher_is_better: true}]"
+    kept = [line for line in lines if "doc_to_text" not in line and "metric" not in line]
+    more = ["doc_to_text: !function own.to_text", "process_results: !function own.judge", metric]
+    path.write_text("\n".join([*kept, *more]))
+    (folder / "own.py").write_text(FUNCTIONS)
+    return folder / "own.py"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(' It is"', ' Is it"'), ("SCALE = 1", "SCALE = 2")], ids=["helper", "constant"]
+)
+def test_edited_code_is_another_record(run, own_code, old, new):
+    [first] = run(limit=5)
+    assert first.status == "done", first.reason
+    assert run(limit=5)[0] == first
+    own_code.write_text(FUNCTIONS.replace(old, new))
+    assert run(limit=5)[0].key != first.key
+
+
+def test_whatever_changes_a_request_is_another_record(run, folder, own_code):
+    """A function that reads a file: no text of the task's own changes."""
+    words = folder / "words.txt"
+    words.write_text("One. ")
+    own_code.write_text(FUNCTIONS.replace("return helper(doc)", "return shown(doc)"))
+    [first], [shot] = run(limit=5), run(limit=5, regime="fewshot:1")
+    assert (run(limit=5), run(limit=5, regime="fewshot:1")) == ([first], [shot])
+    words.write_text("Two. ")
+    assert run(limit=5)[0].key != first.key
+    assert run(limit=5, regime="fewshot:1")[0].key != shot.key
+
+
+def test_demonstrations_that_read_a_file_are_part_of_the_record(run, folder, own_code):
+    path, words = folder / "choice.yaml", folder / "words.txt"
+    path.write_text(path.read_text() + "\nfewshot_config: {doc_to_text: !function own.shown}\n")
+    words.write_text("One. ")
+    [zero], [shot] = run(limit=5), run(limit=5, regime="fewshot:1")
+    words.write_text("Two. ")
+    assert run(limit=5) == [zero] and run(limit=5, regime="fewshot:1")[0].key != shot.key
+
+
+def test_code_that_fails_is_one_clear_line(run, own_code):
+    own_code.write_text(FUNCTIONS.replace('doc["text"]', '{"0": doc["text"]}[doc["text"][-1]]', 1))
+    with pytest.raises(InputError, match="requests cannot be made: .*KeyError") as caught:
+        run()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "most"),
+    [
+        # lm-eval draws one more than it shows, as long as there is no test split.
+        ("metadata", "metadata", 23),
+        ("training_split: train\n", "", 23),
+        ("metadata", "fewshot_config: {sampler: first_n}\nmetadata", 24),
+        ("validation_split", "test_split", 24),
+    ],
+    ids=["train", "scored", "first", "test"],
+)
+def test_too_few_demonstrations_are_not_applicable(run, folder, old, new, most):
+    path = folder / "choice.yaml"
+    path.write_text(path.read_text().replace(old, new))
+    task = load_lm_eval_task("lm-eval:made_choice", [folder])
+    assert len(task.demonstrations(most, 0, None).examples) == 24
+    task.prepare(most + 1, 0)
+    with pytest.raises((ValueError, AssertionError), match="[Ss]ample"):  # lm-eval's own
+        task.harness.build_all_requests(rank=0, world_size=1)
+    [short] = run(regime=f"fewshot:{most + 1}")
+    assert short.status == "not_applicable"
+    assert short.reason == (
+        f"lm-eval:made_choice has {most} demonstrations for each document, not {most + 1}"
+    )
+
+
+def test_copies_of_a_document_are_no_demonstrations_of_it(folder):
+    path, data = folder / "choice.yaml", folder / "validation.jsonl"
+    path.write_text(path.read_text().replace("training_split: train\n", ""))
+    data.write_text(data.read_text() + data.read_text().splitlines()[3] + "\n")
+    task = load_lm_eval_task("lm-eval:made_choice", [folder])
+    task.demonstrations(23, 0, None)
+    with pytest.raises(NotApplicable, match="has 23 demonstrations"):
+        task.demonstrations(24, 0, None)
+    assert task.demonstrations(24, 0, 3)  # the document that is there twice is not looked at
+
+
 def test_a_moved_folder_is_the_same_record(run, folder, tmp_path):
     [first] = run()
     other = write_tasks(tmp_path / "elsewhere")
@@ -157,6 +257,48 @@ def test_every_family_and_its_way_of_scoring(run, tiny_bert_folder, tiny_t5_fold
     assert (encoder.headline.score, other.headline.score) == ("pll_within_word", "sum")
     for record in run("made_rolling", model=names):
         assert record.status == "not_applicable" and "left-to-right" in record.reason
+
+
+def test_mutual_information_is_of_one_path(run, folder, tiny_bert_folder):
+    data, path = folder / "validation.jsonl", folder / "made_information.yaml"
+    documents = [json.loads(line) for line in data.read_text().splitlines()]
+    documents[1]["text"] = ""  # all it asks for has an empty context
+    data.write_text("\n".join(map(json.dumps, documents)))
+    path.write_text(path.read_text().replace("\\nIt is", ""))
+    [record] = run("made_information", model=str(tiny_bert_folder))
+    assert record.status == "done", record.reason
+    assert {row.metric: row.score for row in record.results} == {
+        "acc_mutual_info": "cloze",
+        "acc": "cloze",
+    }
+
+
+def test_only_likelihoods_make_a_perplexity(run, tiny_bert_folder, tiny_t5_folder):
+    for record in run("made_word", model=[str(tiny_bert_folder), str(tiny_t5_folder)]):
+        assert record.status == "done", record.reason
+        rows = {row.metric: row for row in record.results}
+        row = rows["perplexity"]
+        assert rows["acc"].value is not None and row.n == 24
+        if record.cell["family"] == "encoder":
+            assert (row.value, row.low, row.high) == (None, None, None)
+            assert row.undefined_reason.startswith("cloze gives no likelihood")
+        else:
+            assert row.value > 1 and row.undefined_reason is None
+
+
+def test_a_perplexity_beyond_all_numbers_is_undefined(run, folder, tmp_path):
+    """lm-eval's own raises OverflowError."""
+    from tests.tiny import tiny_gpt2
+
+    wide = tiny_gpt2(tmp_path / "wide", n_positions=800)
+    path = folder / "made_word.yaml"
+    path.write_text(
+        path.read_text().replace("doc_to_target: word", 'doc_to_target: "{{long * 3}}"')
+    )
+    [record] = run("made_word", model=str(wide))
+    assert record.status == "done", record.reason
+    row = next(row for row in record.results if row.metric == "perplexity")
+    assert row.value is None and "inf" in row.undefined_reason
 
 
 def test_ties_are_counted_and_the_first_option_wins_as_in_lm_eval(run, tmp_path):
