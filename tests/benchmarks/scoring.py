@@ -50,7 +50,7 @@ WORKS = (
     Work("blimp", "gpt", "blimp", 15),
     Work("race-small-shape", SMALL_SHAPE, "race/middle", 12),
     Work("sst2-small-shape", SMALL_SHAPE, "glue/sst2", 150),
-    Work("blimp-small-shape", SMALL_SHAPE, "blimp", 3),
+    Work("blimp-small-shape", SMALL_SHAPE, "blimp", 8),
     Work("race-t5", "t5", "race/middle", 100),
     Work("blimp-pll", "bert", "blimp", 5, "pll"),
 )
