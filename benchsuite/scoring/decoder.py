@@ -29,7 +29,7 @@ from benchsuite.scoring.plan import (
 )
 from benchsuite.scoring.tokens import Encoded, Tokens
 from benchsuite.scoring.types import Request, Score, Usage
-from benchsuite.scoring.values import MISSING, Value, read_off, score_of
+from benchsuite.scoring.values import MISSING, Value, score_of
 
 if TYPE_CHECKING:
     from benchsuite.models.registry import Model
@@ -258,17 +258,16 @@ class DecoderScorer:
                     spots.setdefault(spot, []).append((number, target))
         index = torch.tensor(list(spots), dtype=torch.long, device=states.device)
         picked = states[index[:, 0], index[:, 1]]
-        asked = list(spots.values())
-        for start, logs in self.passes.log_probabilities(picked):
-            part = [
-                (at, number, target)
-                for at, those in enumerate(asked[start : start + len(logs)])
-                for number, target in those
-            ]
-            places = [at for at, _, _ in part]
-            read = read_off(logs, places, [token for _, _, (_, token) in part])
-            for (_, number, target), value in zip(part, read, strict=True):
-                wanted[number][target] = value
+        asked = [
+            (at, number, target)
+            for at, those in enumerate(spots.values())
+            for number, target in those
+        ]
+        read = self.passes.values(
+            picked, [at for at, _, _ in asked], [token for _, _, (_, token) in asked]
+        )
+        for (_, number, target), value in zip(asked, read, strict=True):
+            wanted[number][target] = value
 
     def _halves(self, job: Job, rows: Sequence[Row]) -> list[Job]:
         """Two halves of a job that did not fit the memory."""

@@ -7,7 +7,7 @@ tokens against plain rows, and used where it gives the same states.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,11 @@ from transformers import DynamicCache
 from transformers.activations import FastGELUActivation, NewGELUActivation
 
 from benchsuite.errors import CellFailed
+from benchsuite.scoring.head import read_through
 from benchsuite.scoring.packing import Line, lay_out, tree_mask
+from benchsuite.scoring.padding import pad_rows
 from benchsuite.scoring.plan import Row
+from benchsuite.scoring.values import Value, read_off
 
 if TYPE_CHECKING:
     from benchsuite.models.registry import Model
@@ -35,8 +38,6 @@ WINDOWS = (
     "attention_window_size",
     "attention_chunk_size",
 )
-# Logits taken at a time: vocabularies are wide, and a table that fits the caches is faster.
-HEAD_NUMBERS = {"cpu": 2**23, "cuda": 2**26}
 # The rows of the self-test: branches of one beginning, the last in two depths, and a neighbour that
 # gets padding. Many branches: the last lies far from the beginning in a line, and so do errors that
 # grow with the distance show.
@@ -76,12 +77,12 @@ class Passes:
         is left as it is. packed: with block masks, as lines of several rows need them.
         """
         longest = max(len(line.ids) for line in lines)
-        ids = _padded([line.ids for line in lines], self.pad).to(self.model.device)
+        ids = pad_rows([line.ids for line in lines], self.pad)[0].to(self.model.device)
         if cache is not None:
             cache = _fork(cache, len(lines))
         if packed and (before or any(len(line.places) > 1 for line in lines)):
             mask = tree_mask(lines, before, self.network.dtype)
-            depths = _padded([line.depths for line in lines], 0) + before
+            depths = pad_rows([line.depths for line in lines], 0)[0] + before
             extra = {"position_ids": depths.to(self.model.device)}
         else:
             # Causal attention does not look to the right, so padding there needs no masking.
@@ -135,14 +136,11 @@ class Passes:
         return self.border is None or length <= self.border
 
     @torch.inference_mode()
-    def log_probabilities(self, states: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Parts of states: number of the first, log-probabilities (states, vocabulary)."""
-        head: Any = self.network.get_output_embeddings() if self.plain_head else nn.Identity()
-        width = head.weight.shape[0] if self.plain_head else states.shape[1]
-        rows = max(1, HEAD_NUMBERS[self.model.device] // width)
-        for start in range(0, len(states), rows):
-            # One fused kernel; `logsumexp` and a difference take up to 3 times as long.
-            yield start, head(states[start : start + rows]).float().log_softmax(1)
+    def values(self, states: Tensor, places: Sequence[int], tokens: Sequence[int]) -> list[Value]:
+        """The value of tokens[i] after states[places[i]]; states: (places, width)."""
+        if self.plain_head:
+            return read_through(self.network.get_output_embeddings(), states, places, tokens)
+        return read_off(states.float().log_softmax(1), places, tokens)
 
     def _run(self, network: Any, **arguments: Any) -> Any:
         with _fused(self.activations):
@@ -153,7 +151,7 @@ class Passes:
         """Try what the architecture takes. Raises CellFailed where it takes no plain rows."""
         size = self.network.config.get_text_config().vocab_size
         *rows, neighbour = [tuple(token % size for token in row) for row in _trial(self.reach)]
-        ids = _padded([*rows, neighbour], self.pad).to(self.model.device)
+        ids = pad_rows([*rows, neighbour], self.pad)[0].to(self.model.device)
         mask = torch.ones_like(ids)
         inner: list[Any] = []
         hook = self.network.base_model.register_forward_hook(
@@ -176,7 +174,7 @@ class Passes:
         expected: Any = getattr(inner[-1], "last_hidden_state", None)
         # In bfloat16 Mamba's states are float32, which its head does not take as they are.
         self.plain_head = (
-            head is not None
+            type(head) is nn.Linear
             and expected is not None
             and expected.dtype == head.weight.dtype
             and torch.equal(head(expected), whole.logits)
@@ -193,15 +191,13 @@ class Passes:
         """Whether packed lines, alone and after cached tokens, have the states of plain rows."""
         lines = [lay_out(rows), lay_out([neighbour])]
         begin, tails = len(BEGIN), lay_out([row[len(BEGIN) :] for row in rows])
-        # Architectures refuse what they do not know with errors of every kind.
-        try:
-            packed = self.states(lines, packed=True)
-            after = self.states(
+        packed = _tried(lambda: self.states(lines, packed=True))
+        after = _tried(
+            lambda: self.states(
                 [tails], self.cached(rows[0][:begin], packed=True), begin, packed=True
             )
-        except torch.OutOfMemoryError:
-            raise
-        except Exception:
+        )
+        if packed is None or after is None:
             return False
         return self._same(packed[1, : len(neighbour)], expected[-1, : len(neighbour)]) and all(
             self._same(packed[0, line[begin:]], expected[number, begin : len(line)])
@@ -212,14 +208,9 @@ class Passes:
     def _shares(self, rows: list[Row], expected: Tensor) -> bool:
         """Whether rows that go on from one row's repeated keys and values have their states."""
         begin = len(BEGIN)
-        try:
-            tails = [lay_out([row[begin:]]) for row in rows]
-            after = self.states(tails, self.cached(rows[0][:begin]), begin)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception:
-            return False
-        return all(
+        tails = [lay_out([row[begin:]]) for row in rows]
+        after = _tried(lambda: self.states(tails, self.cached(rows[0][:begin]), begin))
+        return after is not None and all(
             self._same(after[number, : len(line.ids)], expected[number, begin : len(rows[number])])
             for number, line in enumerate(tails)
         )
@@ -242,9 +233,14 @@ def _trial(reach: int | None) -> list[Row]:
     return [*((*BEGIN, *tail) for tail in tails), NEIGHBOUR]
 
 
-def _padded(rows: Sequence[Sequence[int]], pad: int) -> Tensor:
-    longest = max(map(len, rows))
-    return torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows])
+def _tried(run: Callable[[], Tensor]) -> Tensor | None:
+    """What run returns; None where the architecture refuses it."""
+    try:
+        return run()
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:  # architectures refuse what they do not know with errors of every kind
+        return None
 
 
 def _fork(cache: Any, rows: int) -> Any:
