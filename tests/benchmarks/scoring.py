@@ -69,7 +69,9 @@ def main() -> None:
         if arguments.only and work.name not in arguments.only:
             continue
         model = (
-            small_shape() if work.model == SMALL_SHAPE else load_model(vars(arguments)[work.model])
+            small_shape()
+            if work.model == SMALL_SHAPE
+            else load_peer_format(vars(arguments)[work.model])
         )
         requests = real_requests(work.task, work.limit, prompts=1)
         make_scorer(model).score(requests[:4], work.path)  # the first passes are slower
@@ -132,8 +134,9 @@ def compare(work: Work, model: Model, requests: Sequence[Request], repeats: int)
     }
 
 
-def plain_format(model: Model) -> Model:
-    """An encoder-decoder whose continuations are plain targets, the one format HFLM knows."""
+def load_peer_format(name: str) -> Model:
+    """A model; an encoder-decoder's continuations are plain targets, the one format HFLM knows."""
+    model = load_model(name)
     if model.family == "encoder-decoder":
         model.ref = replace(model.ref, metadata={"objective": "text_to_text"})
     return model
