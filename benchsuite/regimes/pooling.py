@@ -15,6 +15,7 @@ from torch import Tensor
 from benchsuite.errors import CellFailed
 from benchsuite.regimes.layers import Layer, resolve_layer
 from benchsuite.scoring.budget import Budget
+from benchsuite.scoring.padding import pad_rows
 from benchsuite.scoring.tokens import Tokens
 from benchsuite.scoring.types import Usage
 
@@ -120,16 +121,13 @@ class Embedder:
     @torch.inference_mode()
     def _pool(self, rows: Sequence[_Row]) -> NDArray[np.float64]:
         """Vectors (rows, width) of right-padded rows."""
-        longest = max(len(row.ids) for row in rows)
-        pad = self.tokens.pad
-        ids = torch.tensor([row.ids + (pad,) * (longest - len(row.ids)) for row in rows])
-        mask = torch.tensor([[1] * len(row.ids) + [0] * (longest - len(row.ids)) for row in rows])
+        ids, mask = pad_rows([row.ids for row in rows], self.tokens.pad)
         states = self._states(ids.to(self.model.device), mask.to(self.model.device))
         if self.pooling == "mean":
-            weights = torch.tensor([row.own + (False,) * (longest - len(row.own)) for row in rows])
+            weights, _ = pad_rows([row.own for row in rows], False)
         else:
             places = [0 if self.pooling == "first" else len(row.ids) - 1 for row in rows]
-            weights = torch.nn.functional.one_hot(torch.tensor(places), longest)
+            weights = torch.nn.functional.one_hot(torch.tensor(places), ids.shape[1])
         # In double precision: the mean of n equal states is exactly that state.
         weights = weights.to(self.model.device).double()
         # Not a matrix product: a padded position may hold what times zero is no zero.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +34,11 @@ def threshold_slice(task: Task) -> SplitData:
             "no training split",
         )
     return data
+
+
+def labelled(slices: Mapping[str, SplitData]) -> int:
+    """Labelled examples in slices: what a tuned threshold has looked at."""
+    return sum(one.target is not None for data in slices.values() for one in data.examples)
 
 
 def by_threshold(value: float, threshold: float) -> Prediction:

@@ -21,7 +21,12 @@ from benchsuite.regimes import support
 from benchsuite.regimes.base import Options, Variant, read_options
 from benchsuite.regimes.entities import candidate_spans, entity_spans
 from benchsuite.regimes.scores import Way, calibrated, pmi, ways
-from benchsuite.regimes.thresholds import by_threshold, choose_threshold, threshold_slice
+from benchsuite.regimes.thresholds import (
+    by_threshold,
+    choose_threshold,
+    labelled,
+    threshold_slice,
+)
 from benchsuite.regimes.zeroshot_methods import (
     answer_scores,
     build_requests,
@@ -71,10 +76,7 @@ class ZeroShot:
 
     def labels_used(self, task: Task, cell: Cell) -> int:
         """0; with a tuned threshold, the labelled examples of the selection slice."""
-        if not self._tunes(cell):
-            return 0
-        slices = self.train_data(task, cell).values()
-        return sum(one.target is not None for data in slices for one in data.examples)
+        return labelled(self.train_data(task, cell)) if self._tunes(cell) else 0
 
     def train_data(self, task: Task, cell: Cell) -> dict[str, SplitData]:
         """The selection slice, where a prompt needs a threshold.
