@@ -108,8 +108,7 @@ def _summary(meta: dict, entries: list[dict]) -> str:
         "optimizer": f"{optimizer['name']}, peak rate {optimizer['lr']}"
         + (f" (AdamW {optimizer['adamw_lr']})" if optimizer["adamw_lr"] else "")
         + f", weight decay {optimizer['weight_decay']}, clipping at {recipe['clip']}",
-        "schedule": f"linear warm-up over {recipe['schedule']['warmup']:.0%} of the budget, "
-        f"cosine down to {recipe['schedule']['floor']:.0%} of the peak",
+        "schedule": _schedule(meta),
         "budget": ", ".join(f"{v:g} {k}" for k, v in recipe["budget"].items() if v is not None),
         "FLOPs": f"{meta['flops_per_token'] * meta['tokens']:.2e}: "
         f"{meta['flops_per_token'] / 1e6:.1f} million a raw token, 6 N a position it passes "
@@ -222,6 +221,23 @@ def _text(meta: dict) -> str:
     return f"{shares or 'all sources'}; decontaminated: {'yes' if meta['decontaminated'] else 'no'}"
 
 
+def _schedule(meta: dict) -> str:
+    # Runs of before these keys had a cosine over all that follows the warm-up.
+    schedule = {"shape": "cosine", "decay": None, **meta["recipe"]["schedule"]}
+    constant = ", then constant" if schedule["decay"] else ""
+    last = f" over the last {schedule['decay']:.0%}" if schedule["decay"] else ""
+    return (
+        f"linear warm-up over {schedule['warmup']:.0%} of the budget{constant}, "
+        f"{schedule['shape']} down to {schedule['floor']:.0%} of the peak{last}"
+    )
+
+
+def _position_kind(meta: dict) -> str:
+    architecture = meta["recipe"]["architecture"]
+    start = architecture.get("position_table", "random")
+    return _POSITIONS[architecture["type"]] + (f", {start} at first" if start != "random" else "")
+
+
 def _rates(meta: dict) -> str:
     optimizer = meta["recipe"]["optimizer"]
     return f"{optimizer['name']} {optimizer['lr']:g}, AdamW {optimizer['adamw_lr'] or 0:g}"
@@ -237,6 +253,7 @@ _COMPARED = {
     "row lengths": lambda meta: ", ".join(
         f"{phase['length']}: {phase['share']:.0%}" for phase in meta["recipe"]["lengths"]
     ),
+    "schedule": _schedule,
     "positions a step": lambda meta: f"{meta['recipe']['batch_tokens']:,}",
     "optimizer, peak rates": _rates,
     "parameters outside tables": lambda meta: f"{meta['parameters']['non_embedding']:,}",
@@ -245,7 +262,7 @@ _COMPARED = {
     "loss positions a raw token": lambda meta: f"{meta['loss_positions_per_token']:.3f}",
     "training FLOPs a raw token": lambda meta: f"{meta['flops_per_token'] / 1e6:.1f} M",
     "normalization": lambda meta: _NORMS[meta["recipe"]["architecture"]["type"]],
-    "positions": lambda meta: _POSITIONS[meta["recipe"]["architecture"]["type"]],
+    "positions": _position_kind,
 }
 
 

@@ -30,7 +30,20 @@ INITIAL_STD = 0.02
 
 def build_model(architecture: Architecture, vocabulary: Vocabulary) -> PreTrainedModel:
     """A freshly initialized model; the caller sets the seed."""
-    return _BUILDERS[architecture.type](architecture, vocabulary)
+    model = _BUILDERS[architecture.type](architecture, vocabulary)
+    if architecture.position_table == "sinusoidal":
+        table = model.get_parameter(_POSITION_TABLES[architecture.type])
+        # Rows of a sinusoid have the mean square 1/2.
+        with torch.no_grad():
+            table.copy_(INITIAL_STD * 2**0.5 * sinusoids(*table.shape))
+    return model
+
+
+def sinusoids(positions: int, width: int) -> torch.Tensor:
+    """Position encodings (positions, width) of Vaswani et al. 2017, section 3.5: sines first."""
+    rates = 10000 ** (-torch.arange(0, width, 2) / width)
+    angles = torch.arange(positions)[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=1)[:, :width]
 
 
 def _gpt2(architecture: Architecture, vocabulary: Vocabulary) -> PreTrainedModel:
@@ -103,6 +116,10 @@ def _t5(architecture: Architecture, vocabulary: Vocabulary) -> PreTrainedModel:
 
 
 _BUILDERS = {"gpt2": _gpt2, "bert": _bert, "t5": _t5}
+_POSITION_TABLES = {
+    "gpt2": "transformer.wpe.weight",
+    "bert": "bert.embeddings.position_embeddings.weight",
+}
 
 
 def _feed_forward(architecture: Architecture) -> int:

@@ -63,7 +63,10 @@ def make_optimizers(model: torch.nn.Module, settings: Optimizer) -> list[torch.o
     ]
     if biases:
         groups.append({"params": biases, "weight_decay": 0.0, "lr": SCORE_BIAS_FACTOR * rate})
-    optimizers.append(torch.optim.AdamW(groups, lr=rate, betas=settings.betas))
+    if settings.name == "adafactor":
+        optimizers.append(torch.optim.Adafactor(groups, lr=rate))
+    else:
+        optimizers.append(torch.optim.AdamW(groups, lr=rate, betas=settings.betas))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
@@ -74,8 +77,10 @@ def rate_factor(progress: float, schedule: Schedule) -> float:
     """Learning rate as a share of the peak, at `progress` in [0, 1] of the budget."""
     if progress < schedule.warmup:
         return progress / schedule.warmup
-    cosine = (progress - schedule.warmup) / (1 - schedule.warmup)
-    return schedule.floor + (1 - schedule.floor) * 0.5 * (1 + math.cos(math.pi * min(cosine, 1.0)))
+    start = schedule.warmup if schedule.decay is None else 1 - schedule.decay
+    done = min(max((progress - start) / (1 - start), 0.0), 1.0)
+    left = 1 - done if schedule.shape == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+    return schedule.floor + (1 - schedule.floor) * left
 
 
 def set_rates(optimizers: list[torch.optim.Optimizer], factor: float) -> None:

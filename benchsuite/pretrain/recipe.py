@@ -24,7 +24,9 @@ class Architecture(_Strict):
     """A transformers configuration in a few words; embeddings are tied.
 
     layers: of each stack; `t5` has two. positions: the longest row; `t5` has no position table.
-    feed_forward: width of the inner layer; 4 x hidden_size when None.
+    feed_forward: width of the inner layer; 4 x hidden_size when None. position_table: what the
+    learned table begins as; from sinusoids (Vaswani et al. 2017) one linear map reaches the same
+    neighbour of every position, from random rows each position has to learn its own.
     """
 
     type: Literal["gpt2", "bert", "t5"]
@@ -33,12 +35,15 @@ class Architecture(_Strict):
     heads: Count
     positions: Count
     feed_forward: Count | None = None
+    position_table: Literal["random", "sinusoidal"] = "random"
     dropout: Share = 0.0
 
     @model_validator(mode="after")
     def _heads_divide(self) -> "Architecture":
         if self.hidden_size % self.heads:
             raise ValueError("heads must divide hidden_size")
+        if self.type == "t5" and self.position_table != "random":
+            raise ValueError("t5 has no position table")
         return self
 
 
@@ -80,9 +85,10 @@ class Length(_Strict):
 
 class Optimizer(_Strict):
     """`muon`: Muon with rate `lr` for the blocks' matrices, AdamW with `adamw_lr` for the rest.
-    `adamw`: AdamW with rate `lr` for all."""
+    `adamw`: AdamW with rate `lr` for all. `adafactor`: likewise Adafactor (Shazeer and Stern 2018),
+    whose rate is relative to a parameter's own scale; it has no betas."""
 
-    name: Literal["muon", "adamw"]
+    name: Literal["muon", "adamw", "adafactor"]
     lr: Positive
     adamw_lr: Positive | None = None
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
@@ -96,10 +102,23 @@ class Optimizer(_Strict):
 
 
 class Schedule(_Strict):
-    """Linear warm-up over a share of the budget, then cosine down to `floor` times the peak."""
+    """Linear warm-up over a share of the budget; then down to `floor` times the peak.
 
+    decay: the share of the budget, at its end, over which the rate goes down; all that follows the
+    warm-up when None. Up to there the rate is the peak's, so a run stopped before it can be given
+    another budget (Haegele et al. 2024).
+    """
+
+    shape: Literal["cosine", "linear"] = "cosine"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    decay: Annotated[float, Field(gt=0, le=1)] | None = None
     floor: Share = 0.0
+
+    @model_validator(mode="after")
+    def _fits_the_budget(self) -> "Schedule":
+        if self.decay is not None and self.warmup + self.decay > 1:
+            raise ValueError("warmup and decay exceed the budget")
+        return self
 
 
 class Recipe(_Strict):

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from transformers import get_linear_schedule_with_warmup
 
 from benchsuite.pretrain.model import build_model
 from benchsuite.pretrain.objectives.base import Vocabulary
@@ -72,13 +73,12 @@ def test_muon_gets_the_blocks_matrices_and_nothing_else(kind: str) -> None:
     assert len(matrices) + len(rest) == len(list(model.parameters()))
 
 
-@pytest.mark.parametrize("name", ["muon", "adamw"])
+@pytest.mark.parametrize("name", ["muon", "adamw", "adafactor"])
 def test_every_parameter_has_one_optimizer(name: str) -> None:
     settings = Optimizer(name=name, lr=0.02, adamw_lr=0.003 if name == "muon" else None)
     optimizers = make_optimizers(MODEL, settings)
-    assert [type(o).__name__ for o in optimizers] == (
-        ["Muon", "AdamW"] if name == "muon" else ["AdamW"]
-    )
+    kinds = {"muon": ["Muon", "AdamW"], "adamw": ["AdamW"], "adafactor": ["Adafactor"]}
+    assert [type(o).__name__ for o in optimizers] == kinds[name]
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     held = [id(parameter) for group in groups for parameter in group["params"]]
     assert sorted(held) == sorted(id(parameter) for parameter in MODEL.parameters())
@@ -114,6 +114,22 @@ def test_schedule_shape() -> None:
     after = [rate_factor(0.1 + 0.009 * i, schedule) for i in range(101)]
     assert after == sorted(after, reverse=True)
     assert rate_factor(0.0, Schedule(warmup=0)) == 1
+
+
+def test_the_rate_is_the_peaks_until_it_decays() -> None:
+    schedule = Schedule(shape="linear", warmup=0.1, decay=0.4, floor=0.1)
+    assert [rate_factor(at, schedule) for at in (0.05, 0.1, 0.35, 0.6)] == [0.5, 1, 1, 1]
+    assert [rate_factor(at, schedule) for at in (0.8, 1.0, 1.2)] == pytest.approx([0.55, 0.1, 0.1])
+
+
+def test_linear_equals_transformers() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    peer = get_linear_schedule_with_warmup(optimizer, 5, 50)
+    for step in range(51):
+        mine = rate_factor(step / 50, Schedule(shape="linear", warmup=0.1))
+        assert math.isclose(mine, peer.get_last_lr()[0], abs_tol=1e-9)
+        optimizer.step()
+        peer.step()
 
 
 def test_cosine_equals_torch() -> None:

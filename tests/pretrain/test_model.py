@@ -1,0 +1,49 @@
+"""What a fresh model begins as."""
+
+import math
+
+import pytest
+import torch
+
+from benchsuite.pretrain.model import build_model, sinusoids
+from benchsuite.pretrain.objectives.base import Vocabulary
+from benchsuite.pretrain.recipe import Architecture
+from benchsuite.pretrain.tokenizer import train_bpe, wrap
+
+VOCABULARY = Vocabulary.of(wrap(train_bpe(["a cat, a hat"], 300)))
+
+
+def test_sinusoids_are_the_papers() -> None:
+    found = sinusoids(7, 6)
+    for position in range(7):
+        for pair in range(3):
+            angle = position / 10000 ** (2 * pair / 6)
+            assert float(found[position, pair]) == pytest.approx(math.sin(angle), abs=1e-6)
+            assert float(found[position, pair + 3]) == pytest.approx(math.cos(angle), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("gpt2", "transformer.wpe"), ("bert", "bert.embeddings.position_embeddings")],
+)
+def test_a_sinusoidal_table_has_the_size_of_a_random_one(kind: str, name: str) -> None:
+    shape = {"type": kind, "hidden_size": 32, "layers": 1, "heads": 2, "positions": 64}
+    torch.manual_seed(0)
+    random = build_model(Architecture(**shape), VOCABULARY)
+    torch.manual_seed(0)
+    model = build_model(Architecture(**shape, position_table="sinusoidal"), VOCABULARY)
+    table = model.get_parameter(f"{name}.weight")
+    assert table.requires_grad
+    table = table.detach()
+    assert float(table.square().mean()) == pytest.approx(0.02**2, rel=1e-3)
+    # One rotation takes every position to its neighbour.
+    rates = 10000 ** (-torch.arange(0, 32, 2) / 32)
+    sines, cosines = table[:-1].split(16, dim=1)
+    moved = [
+        sines * rates.cos() + cosines * rates.sin(),
+        cosines * rates.cos() - sines * rates.sin(),
+    ]
+    assert torch.allclose(torch.cat(moved, dim=1), table[1:], atol=1e-6)
+    for other, weights in model.state_dict().items():
+        if other != f"{name}.weight":
+            assert torch.equal(weights, random.state_dict()[other])
