@@ -93,8 +93,13 @@ class LmEvalFewShot(LmEvalZeroShot):
     known: ClassVar[set[str]] = {"", "k"}
 
     def reason_not_applicable(self, task: Task, family: str) -> str | None:
-        """A task that pins `num_fewshot: 0` stays zero-shot in lm-eval, whatever is asked for."""
+        """A task that pins `num_fewshot: 0` stays zero-shot in lm-eval, whatever is asked for.
+
+        Rolling requests leave demonstrations out there.
+        """
         assert isinstance(task, LmEvalTask)
+        if task.output_type == "loglikelihood_rolling":
+            return f"{task.id} asks for the likelihood of a whole text, without demonstrations"
         if task.pinned_shots == 0:
             return f"{task.id} pins `num_fewshot: 0`, which lm-eval does not override"
         return super().reason_not_applicable(task, family)

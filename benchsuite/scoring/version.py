@@ -1,3 +1,3 @@
 """Version of the scoring engine: raised whenever the same request would get another number."""
 
-SCORER_VERSION = 2
+SCORER_VERSION = 3

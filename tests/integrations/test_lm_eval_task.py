@@ -259,6 +259,11 @@ def test_every_family_and_its_way_of_scoring(run, tiny_bert_folder, tiny_t5_fold
         assert record.status == "not_applicable" and "left-to-right" in record.reason
 
 
+def test_whole_texts_have_no_demonstrations(run):
+    [record] = run("made_rolling", regime="fewshot:1")
+    assert record.status == "not_applicable" and "without demonstrations" in record.reason
+
+
 def test_mutual_information_is_of_one_path(run, folder, tiny_bert_folder):
     data, path = folder / "validation.jsonl", folder / "made_information.yaml"
     documents = [json.loads(line) for line in data.read_text().splitlines()]

@@ -16,7 +16,7 @@ REQUESTS = [
 # Version -> sentinels of the vocabulary -> path -> (log-likelihoods, token counts and truncation
 # of each request), and a greedy text.
 GOLDEN = {
-    2: {
+    3: {
         0: {
             "sum": [
                 ([-18.6379, -18.6477], (3, 3), False),

@@ -14,7 +14,7 @@ REQUESTS = [
 ]
 # Version -> path -> (log-likelihoods, token counts and truncation of each request).
 GOLDEN = {
-    2: {
+    3: {
         "cloze": [
             ([-15.3534, -5.3712], (2, 1), False),
             ([-32.9317, -108.6993], (5, 16), False),
