@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from benchsuite.errors import InputError
 
 MIN_CHARACTERS = 200
@@ -52,6 +49,10 @@ class Corpus:
     counts: dict[str, CorpusCounts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        # pyarrow is imported where it is used: shards are trained on without it
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         if not self.folder.is_dir():
             raise InputError(f"corpus folder {self.folder} does not exist; give --corpus a folder")
         if not self.sources():
@@ -71,6 +72,8 @@ class Corpus:
 
     def raw(self, source: str) -> Iterator[str]:
         """The documents of one source as they stand in the file."""
+        import pyarrow.parquet as pq
+
         file = pq.ParquetFile(self.folder / f"{source}.parquet")
         for batch in file.iter_batches(batch_size=256, columns=["text"]):
             yield from (text for text in batch.column("text").to_pylist() if text)

@@ -8,12 +8,14 @@ evaluation n-grams are 80 MB, and a paragraph is looked up by binary search.
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from benchsuite.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 N = 13
 _WORD = re.compile(r"[a-z0-9]+")
@@ -86,6 +88,9 @@ def evaluation_files(data: Path) -> list[Path]:
 
 def evaluation_texts(data: Path) -> Iterable[str]:
     """Every string of the evaluation splits below a data mirror."""
+    # pyarrow is imported where it is used: shards are trained on without it
+    import pyarrow.parquet as pq
+
     for path in evaluation_files(data):
         table = pq.read_table(path)
         for name, column in zip(table.column_names, table.columns, strict=True):
@@ -93,7 +98,9 @@ def evaluation_texts(data: Path) -> Iterable[str]:
                 yield from _strings(column)
 
 
-def _strings(column: pa.ChunkedArray) -> Iterable[str]:
+def _strings(column: "pa.ChunkedArray") -> Iterable[str]:
+    import pyarrow as pa
+
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         # contexts repeat once a question
         yield from {text for text in column.unique().to_pylist() if text}
