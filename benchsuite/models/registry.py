@@ -1,7 +1,8 @@
 """Names of models -> folders, families and hashes, without torch; then the loaded model.
 
 A name is a bundled model (a folder in `baselines/models/`, or an entry point of the group
-`benchsuite.models`), a local path, or `hf:<hub id>`; then `@<revision or step>`; then `:untrained`.
+`benchsuite.models`), a local path, or `hf:<hub id>`; then `@<revision or step>`; then `:untrained`,
+which goes with a revision but not with a step.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +18,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchsuite.cells import digest
 from benchsuite.errors import InputError
 from benchsuite.models.checkpoint import (
     UNTRAINED_SEED,
@@ -57,6 +60,23 @@ class ModelRef:
     weights_hash: str
     tokenizer_hash: str
     metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def pretraining(self) -> dict[str, Any] | None:
+        """How far the checkpoint was trained; None where its `benchsuite.json` does not say.
+
+        step; tokens: raw tokens of text read (T); flops: of training, 6 N a position passed
+        through, None where unknown; recipe: 8 hex of its hash, equal for checkpoints of one run.
+        """
+        if "tokens" not in self.metadata:
+            return None
+        tokens, per_token = self.metadata["tokens"], self.metadata.get("flops_per_token")
+        return {
+            "step": self.metadata.get("steps"),
+            "tokens": tokens,
+            "flops": None if per_token is None else round(per_token * tokens),
+            "recipe": digest(self.metadata.get("recipe", {}))[:8],
+        }
 
 
 @dataclass(slots=True)
@@ -121,12 +141,18 @@ def list_models() -> list[ModelRef]:
 
 
 def describe_models() -> list[dict[str, Any]]:
-    """A row a model for the command line: name, family, stored weights (MiB), description, path."""
+    """A row a model for the command line.
+
+    Name, family, stored weights (MiB), raw tokens of text read, pretraining steps that are at hand
+    (`<name>@<step>`), description, path.
+    """
     return [
         {
             "name": ref.name,
             "family": ref.family,
             "MiB": round(sum(f.stat().st_size for f in ref.path.glob("*.safetensors")) / 2**20, 1),
+            "tokens": ref.metadata.get("tokens"),
+            "steps": _steps(STEPS / ref.name),
             "description": str(ref.metadata.get("description", "")),
             "path": str(ref.path),
         }
@@ -193,36 +219,63 @@ def _locate(stem: str, name: str, weights: bool) -> tuple[Path, str]:
     if stem.startswith("hf:"):
         from benchsuite.models.hub import fetch
 
-        hub_id, _, revision = stem.removeprefix("hf:").partition("@")
+        hub_id, at, revision = stem.removeprefix("hf:").partition("@")
+        if at and not revision:
+            raise InputError(f"model '{name}': after @ comes a revision, as in hf:{hub_id}@main")
         return fetch(hub_id, revision or None, name, weights=weights)
     folders = _folders()
     if stem in folders:
         return folders[stem](), ""
     base, _, step = stem.rpartition("@")
     if base in folders:
-        path = STEPS / base / f"step-{step}"
-        if not path.is_dir():
-            raise InputError(
-                f"model '{name}': no {path}; make it with `bench pretrain "
-                f"baselines/recipes/{base}.yaml --corpus DIR --out {STEPS / base}`"
-            )
-        return path, step
-    for folder, revision in ((stem, ""), (base and f"{base}/step-{step}", step)):
-        # A plain word may be a mistyped name that some folder happens to bear.
-        if not folder:
-            continue
-        if os.path.isdir(folder) if "/" in stem else os.path.isfile(f"{folder}/config.json"):
-            return Path(folder), revision
+        run = STEPS / base
+        make = f"bench pretrain baselines/recipes/{base}.yaml --corpus DIR --out {run}"
+        return _step_folder(
+            run, base, step, name, weights, f"; steps 64, 128, 256, ... come from `{make}`"
+        )
+    # A plain word may be a mistyped name that some folder happens to bear.
+    if os.path.isdir(stem) if "/" in stem else os.path.isfile(f"{stem}/config.json"):
+        return Path(stem), ""
+    if base and "/" not in step and (os.path.isdir(base) if "/" in base else _steps(Path(base))):
+        return _step_folder(Path(base), base, step, name, weights, "")
     if "/" in stem:
         raise InputError(
             f"model '{name}': no such folder; a model of the hub is written hf:{stem.lstrip('./')}"
         )
-    near = difflib.get_close_matches(stem, folders, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
+    near = difflib.get_close_matches(base or stem, folders, n=1)
+    hint = f"did you mean '{near[0]}{stem[len(base) :] if base else ''}'? " if near else ""
     known = ", ".join(sorted(folders)) or "none"
     raise InputError(
         f"unknown model '{name}'; {hint}known: {known}; also ./path and hf:<id>@<revision>"
     )
+
+
+def _step_folder(
+    run: Path, base: str, step: str, name: str, weights: bool, advice: str
+) -> tuple[Path, str]:
+    """Folder of a pretraining step of the run in `run`, and the step.
+
+    advice: what the refusal of a missing step ends with.
+    """
+    if re.fullmatch("[1-9][0-9]*", step) is None:
+        raise InputError(
+            f"model '{name}': after @ comes a pretraining step, a whole number above 0, "
+            f"as in {base}@1024"
+        )
+    if not weights:
+        raise InputError(f"model '{name}': a step is trained; leave out @{step} or {UNTRAINED}")
+    path = run / f"step-{step}"
+    if not path.is_dir():
+        there = ", ".join(map(str, _steps(run)))
+        known = f" (steps there: {there})" if there else ""
+        raise InputError(f"model '{name}': no {path}{known}{advice}")
+    return path, step
+
+
+def _steps(run: Path) -> list[int]:
+    """Pretraining steps whose folders are in a run's folder, in order."""
+    found = (re.fullmatch("step-([1-9][0-9]*)", path.name) for path in run.glob("step-*"))
+    return sorted(int(match[1]) for match in found if match)
 
 
 def _metadata(path: Path, name: str) -> dict[str, Any]:

@@ -195,11 +195,64 @@ def test_bundled_models_and_their_metadata(bundled):
 
 def test_pretraining_steps(bundled, tiny_gpt2_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    refused("small@64", "step-64", "`bench pretrain baselines/recipes/small.yaml")
-    shutil.copytree(tiny_gpt2_folder, "runs/pretrain/small/step-64")
-    assert resolve_model("small@64").revision == "64"
+    command = "`bench pretrain baselines/recipes/small.yaml --corpus DIR --out runs/pretrain/small`"
+    refused("small@64", "no runs/pretrain/small/step-64;", command)
+    for step in (1024, 64, 128):
+        shutil.copytree(tiny_gpt2_folder, f"runs/pretrain/small/step-{step}")
+    tiny_gpt2(tmp_path / "runs/pretrain/small/step-64", seed=1)
+    (tmp_path / "runs/pretrain/small/step-old").mkdir()
+    ref = resolve_model("small@64")
+    assert (ref.path, ref.revision) == (Path("runs/pretrain/small/step-64"), "64")
+    assert ref.weights_hash != resolve_model("small").weights_hash
+    refused("small@256", "no runs/pretrain/small/step-256 (steps there: 64, 128, 1024)", command)
+    refused("smal@64", "did you mean 'small@64'?")
+    assert [row["steps"] for row in describe_models()] == [[64, 128, 1024]]
+
     assert resolve_model("./runs/pretrain/small@64").path == Path("runs/pretrain/small/step-64")
-    assert load_model("small@64:untrained").ref.untrained
+    refused("./runs/pretrain/small@7", "no runs/pretrain/small/step-7 (steps there: 64, 128, 1024)")
+    refused("./runs/pretrain/none@64", "no such folder")
+
+
+@pytest.mark.parametrize("step", ["", "x", "-1", "0", "064", "1.5", "1_000", "٦٤", "/../step-64"])
+def test_what_is_no_step(step, bundled, tiny_gpt2_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_gpt2_folder, "runs/pretrain/small/step-64")
+    unresolved(f"small@{step}", "after @ comes a pretraining step, a whole number above 0")
+    if "/" not in step:
+        unresolved(f"./runs/pretrain/small@{step}", "after @ comes a pretraining step")
+
+
+def test_a_step_is_not_untrained(bundled, tiny_gpt2_folder, tmp_path, monkeypatch):
+    """It would be the untrained model of the name without the step, under another name."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_gpt2_folder, "runs/pretrain/small/step-64")
+    for name in ("small", "./runs/pretrain/small"):
+        unresolved(f"{name}@64:untrained", "a step is trained; leave out @64 or :untrained")
+
+
+def test_a_path_may_hold_an_at_sign(folder, tmp_path):
+    odd = Path(shutil.copytree(folder, tmp_path / "a@b" / "model@2"))
+    assert (resolve_model(str(odd)).path, resolve_model(str(odd)).revision) == (odd, "")
+    assert resolve_model(f"{odd}:untrained").untrained
+    unresolved(str(tmp_path / "a@b" / "none"), "no such folder")
+
+
+def test_how_far_a_checkpoint_was_trained(bundled):
+    """T and FLOPs of a million tokens at 41 million FLOPs each; a run is known by its recipe."""
+
+    def said(**metadata):
+        (bundled / "benchsuite.json").write_text(json.dumps(metadata))
+        return resolve_model("small").pretraining
+
+    assert said() is None
+    run = {"tokens": 1_000_000, "steps": 64, "recipe": {"name": "small", "seed": 0}}
+    first = said(**run, flops_per_token=41e6)
+    assert first == {"step": 64, "tokens": 10**6, "flops": 41 * 10**12, "recipe": first["recipe"]}
+    assert said(**run) == {**first, "flops": None}
+    assert said(**{**run, "steps": 128}) == {**first, "step": 128, "flops": None}
+    other = said(**{**run, "recipe": {"name": "small", "seed": 1}})
+    assert other["recipe"] != first["recipe"] and len(first["recipe"]) == 8
+    assert resolve_model("small:untrained").pretraining is None
 
 
 def test_unknown_names(bundled):
@@ -326,6 +379,8 @@ def test_an_encoder_decoder_has_no_absolute_positions(tiny_t5_folder, tmp_path):
 def test_the_hub_cannot_be_reached():
     refused("hf:gpt2@main", "hub cannot be reached", "hf download gpt2")
     refused("hf:a/b/c", "not of the form owner/name")
+    unresolved("hf:gpt2@", "after @ comes a revision")
+    unresolved("hf:gpt2@2048", "hub cannot be reached")
 
 
 def test_a_hub_model_is_read_from_the_cache(tiny_gpt2_folder, monkeypatch, tmp_path):
