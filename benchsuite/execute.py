@@ -132,7 +132,7 @@ def _run_cell(
         status, reason = _ending(error, regime, task, reference)
         described["key"] = digest({"cell": described, "status": status})
         record = Record(cell=described, status=status, reason=reason)
-        record.provenance = _provenance(started, task, {})
+        record.provenance = _provenance(started, task, reference, {})
         records.write(store, record, None)
         return record, False
 
@@ -146,7 +146,7 @@ def _run_cell(
             return standing, True
 
     record = Record(cell=described, status="failed")
-    record.provenance = _provenance(started, task, _data_facts(splits, training))
+    record.provenance = _provenance(started, task, reference, _data_facts(splits, training))
     record.seen_in_pretraining = [
         seen for seen in reference.metadata.get("seen_in_pretraining", []) if _covers(seen, task.id)
     ]
@@ -262,11 +262,17 @@ def key_parts(
     }
 
 
-def _provenance(started: str, task: Task, data: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _provenance(
+    started: str, task: Task, reference: ModelRef, data: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
     """Where a record's numbers come from, also where there are none."""
     bundled = Path(task.spec.source).is_relative_to(tasks_root())
     facts = provenance.collect(started, data)
-    return {**facts, "task_file": "bundled" if bundled else "local"}
+    return {
+        **facts,
+        "task_file": "bundled" if bundled else "local",
+        "pretraining": reference.pretraining,
+    }
 
 
 def _data_facts(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +71,31 @@ def run(tmp_path: Path, tasks_dir: Path) -> Callable[..., list[records.Record]]:
         return benchsuite.run(**{**known, **settings})
 
     return call
+
+
+def test_a_record_says_how_far_its_model_was_trained(
+    run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps of one run have records of their own, even where the weights are the same."""
+    monkeypatch.chdir(tmp_path)
+    steps = {64: 262_144, 128: 524_288}
+    for step, tokens in steps.items():
+        folder = Path(shutil.copytree(tmp_path / "model", f"trained/step-{step}"))
+        metadata = {"steps": step, "tokens": tokens, "flops_per_token": 2.0, "recipe": {"seed": 0}}
+        (folder / "benchsuite.json").write_text(json.dumps(metadata))
+    names = [f"./trained@{step}" for step in steps]
+    found = run(model=[*names, "./model"], limit=2)
+    said = [record.provenance["pretraining"] for record in found]
+    assert [(one["step"], one["tokens"], one["flops"]) for one in said[:2]] == [
+        (64, 262_144, 524_288),
+        (128, 524_288, 1_048_576),
+    ]
+    assert said[2] is None
+    folders = [folder.name for folder in records.store_folders(tmp_path / "store")]
+    assert len(folders) == 3 and all(re.fullmatch("[a-z0-9-]+", name) for name in folders)
+    assert sum("trained-64-zeroshot" in name for name in folders) == 1
+    [refused] = run(model=names[0], task="mini/span", regime="embed", limit=2)
+    assert refused.status == "not_applicable" and refused.provenance["pretraining"] == said[0]
 
 
 def test_a_record_holds_what_the_design_says(run: Callable, tmp_path: Path) -> None:

@@ -137,6 +137,11 @@ def render(record: Record, folder: Path, rows: Sequence[dict[str, Any]], out: Co
                 f"n = {head.n}{spread}"
             )
         )
+    trained = record.provenance.get("pretraining")
+    if trained is not None:
+        flops = "unknown" if trained["flops"] is None else f"{trained['flops']:.2e}"
+        steps, tokens = f"{trained['step']} steps", f"{trained['tokens']:,} tokens of text"
+        out.print(Text(f"pretrained: {steps}, {tokens}, FLOPs {flops}"))
     table = Table(header_style="bold")
     columns = ("split", "subset", "prompt", "metric", "score", "norm", "own", "value", "95%", "n")
     for column in columns:
