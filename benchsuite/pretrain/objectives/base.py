@@ -62,9 +62,16 @@ class Vocabulary:
     def word_edges(self) -> tuple[np.ndarray, np.ndarray]:
         """Two (size,) bool: whether a token's first, and its last, character is a word's.
 
-        Letters and digits are; so are the pieces of a character that takes several tokens.
+        Letters and digits are; so are the pieces of a character that takes several tokens. A space
+        counts as a first character where WordPiece puts it before a token.
         """
-        texts = [self.tokenizer.backend_tokenizer.decode([i]) for i in range(self.size)]
+        decode = self.tokenizer.backend_tokenizer.decode
+        end = self.tokenizer.eos_token
+        # behind another token: WordPiece tells there alone what begins a word
+        texts = [
+            decode([self.end, i], skip_special_tokens=False).removeprefix(end)
+            for i in range(self.size)
+        ]
         first = [bool(text) and _of_word(text[0]) for text in texts]
         last = [bool(text) and _of_word(text[-1]) for text in texts]
         return np.array(first) & ~self.special, np.array(last) & ~self.special
