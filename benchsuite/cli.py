@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from benchsuite import cli_tokenizer
+from benchsuite.cli_options import Corpus, Decontaminate, Json
 from benchsuite.errors import BenchsuiteError, InputError
 
 app = typer.Typer(
@@ -20,25 +22,13 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 data_app = typer.Typer(help="Benchmark data: what is there, and getting it.", no_args_is_help=True)
-tokenizer_app = typer.Typer(help="Train, apply and judge tokenizers.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-app.add_typer(tokenizer_app, name="tokenizer")
+app.add_typer(cli_tokenizer.app, name="tokenizer")
 
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 TasksDir = Annotated[
     list[Path] | None, typer.Option("--tasks-dir", help="Folder of further task files.")
 ]
 Store = Annotated[Path, typer.Option("--store", help="Folder of the records.")]
-Corpus = Annotated[
-    Path | None, typer.Option(envvar="BENCHSUITE_CORPUS", help="Folder of parquet files of text.")
-]
-NeededCorpus = Annotated[
-    Path, typer.Option(envvar="BENCHSUITE_CORPUS", help="Folder of parquet files of text.")
-]
-Decontaminate = Annotated[
-    Path | None,
-    typer.Option(envvar="BENCHSUITE_DATA", help="Mirror whose evaluation text is left out."),
-]
 RUNS = Path("runs")
 
 
@@ -328,52 +318,6 @@ def lm_eval(context: typer.Context) -> None:
     from benchsuite.integrations.lm_eval_cli import main as lm_eval_main
 
     raise typer.Exit(lm_eval_main(context.args))
-
-
-@tokenizer_app.command("train")
-def tokenizer_train(
-    corpus: NeededCorpus,
-    out: Annotated[Path, typer.Option(help="Folder of the tokenizer.")],
-    vocab_size: Annotated[int, typer.Option(help="Entries, special tokens included.")] = 8192,
-    kind: Annotated[str, typer.Option(help="bpe: byte-level byte-pair encoding.")] = "bpe",
-) -> None:
-    """Train a tokenizer on a corpus."""
-    from benchsuite.pretrain.tokenizer import train_tokenizer
-
-    train_tokenizer(corpus, out, vocab_size, kind)
-    typer.echo(out)
-
-
-@tokenizer_app.command("encode")
-def tokenizer_encode(
-    corpus: NeededCorpus,
-    tokenizer: Annotated[Path, typer.Option(help="Folder of the tokenizer.")],
-    out: Annotated[Path, typer.Option(help="Folder of the shards.")],
-    tokens: Annotated[int | None, typer.Option(help="About so many; all where not given.")] = None,
-    data: Decontaminate = None,
-) -> None:
-    """Encode a corpus into shards that `bench pretrain --shards` reads."""
-    from benchsuite import console
-    from benchsuite.pretrain.tokenizer import encode_corpus
-
-    console.print_json(encode_corpus(corpus, tokenizer, out, tokens=tokens, data=data))
-
-
-@tokenizer_app.command("report")
-def tokenizer_report(
-    corpus: NeededCorpus,
-    tokenizer: Annotated[Path, typer.Option(help="Folder of the tokenizer.")],
-    as_json: Json = False,
-) -> None:
-    """Fertility, bytes a token and share of whole words on held-out text."""
-    from benchsuite import console
-    from benchsuite.pretrain.tokenizer import report as measure
-
-    found = measure(corpus, tokenizer)
-    if as_json:
-        console.print_json(found)
-    else:
-        console.print_table("", ("measure", "value"), list(found.items()))
 
 
 def _split(names: str | None) -> list[str]:

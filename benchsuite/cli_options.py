@@ -1,0 +1,18 @@
+"""Options that several commands of `bench` share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Corpus = Annotated[
+    Path | None, typer.Option(envvar="BENCHSUITE_CORPUS", help="Folder of parquet files of text.")
+]
+NeededCorpus = Annotated[
+    Path, typer.Option(envvar="BENCHSUITE_CORPUS", help="Folder of parquet files of text.")
+]
+Decontaminate = Annotated[
+    Path | None,
+    typer.Option(envvar="BENCHSUITE_DATA", help="Mirror whose evaluation text is left out."),
+]

@@ -1,0 +1,58 @@
+"""`bench tokenizer`: train, apply and judge tokenizers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchsuite.cli_options import Decontaminate, Json, NeededCorpus
+
+app = typer.Typer(help="Train, apply and judge tokenizers.", no_args_is_help=True)
+
+
+@app.command()
+def train(
+    corpus: NeededCorpus,
+    out: Annotated[Path, typer.Option(help="Folder of the tokenizer.")],
+    vocab_size: Annotated[int, typer.Option(help="Entries, special tokens included.")] = 8192,
+    kind: Annotated[str, typer.Option(help="bpe: byte-level byte-pair encoding.")] = "bpe",
+) -> None:
+    """Train a tokenizer on a corpus."""
+    from benchsuite.pretrain.tokenizer import train_tokenizer
+
+    train_tokenizer(corpus, out, vocab_size, kind)
+    typer.echo(out)
+
+
+@app.command()
+def encode(
+    corpus: NeededCorpus,
+    tokenizer: Annotated[Path, typer.Option(help="Folder of the tokenizer.")],
+    out: Annotated[Path, typer.Option(help="Folder of the shards.")],
+    tokens: Annotated[int | None, typer.Option(help="About so many; all where not given.")] = None,
+    data: Decontaminate = None,
+) -> None:
+    """Encode a corpus into shards that `bench pretrain --shards` reads."""
+    from benchsuite import console
+    from benchsuite.pretrain.tokenizer import encode_corpus
+
+    console.print_json(encode_corpus(corpus, tokenizer, out, tokens=tokens, data=data))
+
+
+@app.command()
+def report(
+    corpus: NeededCorpus,
+    tokenizer: Annotated[Path, typer.Option(help="Folder of the tokenizer.")],
+    as_json: Json = False,
+) -> None:
+    """Fertility, bytes a token and share of whole words on held-out text."""
+    from benchsuite import console
+    from benchsuite.pretrain.tokenizer import report as measure
+
+    found = measure(corpus, tokenizer)
+    if as_json:
+        console.print_json(found)
+    else:
+        console.print_table("", ("measure", "value"), list(found.items()))
