@@ -159,13 +159,18 @@ class Recipe(_Strict):
         except ValidationError as error:
             known = list(objective_class(self.objective).model_fields)
             where, what = _first_error(error, known)
-            raise ValueError(f"objective_settings.{where}: {what}") from None
+            key = f"objective_settings.{where}" if where else "objective_settings"
+            raise ValueError(f"{key}: {what}") from None
         if self.architecture.type not in objective.architectures:
             raise ValueError(
                 f"{self.objective} trains {', '.join(objective.architectures)}, "
                 f"not {self.architecture.type}"
             )
         return self
+        if min(phase.length for phase in self.lengths) < objective.shortest:
+            raise ValueError(
+                f"rows of {self.objective} have {objective.shortest} positions or more"
+            )
 
     def make_objective(self) -> BaseObjective:
         """The objective with its settings."""

@@ -39,6 +39,16 @@ def test_settings_of_an_objective_are_checked(settings: dict, tmp_path: Path) ->
     file.write_text(yaml.safe_dump(settings))
     with pytest.raises(InputError, match=r"objective_settings\.whole_word: .*valid boolean"):
         load_recipe(file)
+    settings["objective_settings"] = {"random_share": 0.3}
+    file.write_text(yaml.safe_dump(settings))
+    with pytest.raises(InputError, match="objective_settings: mask_share and random_share exceed"):
+        load_recipe(file)
+    settings["objective_settings"] = {}
+    settings["lengths"][0]["length"] = 4
+    file.write_text(yaml.safe_dump(settings))
+    with pytest.raises(InputError, match="rows of masked_lm have 5 positions or more"):
+        load_recipe(file)
+    settings["lengths"][0]["length"] = 32
     settings["objective_settings"] = {"whole_word": True}
     file.write_text(yaml.safe_dump(settings))
     assert load_recipe(file).make_objective() == masked_lm.Objective(whole_word=True)

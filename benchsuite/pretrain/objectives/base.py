@@ -4,12 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+Rate = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,13 @@ class BaseObjective(BaseModel, ABC):
 
     Everything random about a row comes from a generator seeded by the row's number, so that a
     resumed run needs no generator state and accumulation changes nothing.
+
+    architectures: what it trains. shortest: the fewest positions that make a row.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     architectures: ClassVar[tuple[str, ...]]
+    shortest: ClassVar[int] = 2
 
     @abstractmethod
     def describe(self) -> str:

@@ -2,9 +2,10 @@
 
 import numpy as np
 import torch
+from pydantic import model_validator
 from transformers import PreTrainedModel
 
-from benchsuite.pretrain.objectives.base import BaseObjective, Vocabulary
+from benchsuite.pretrain.objectives.base import BaseObjective, Rate, Share, Vocabulary
 
 IGNORED = -100
 
@@ -23,11 +24,19 @@ class Objective(BaseObjective):
     """
 
     architectures = ("bert",)
-    rate: float = 0.15
-    mask_share: float = 0.8
-    random_share: float = 0.1
+    # [CLS], a token of A, [SEP], one of B, [SEP]
+    shortest = 5
+    rate: Rate = 0.15
+    mask_share: Share = 0.8
+    random_share: Share = 0.1
     whole_word: bool = False
-    split_rate: float = 0.5
+    split_rate: Share = 0.5
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> "Objective":
+        if self.mask_share + self.random_share > 1:
+            raise ValueError("mask_share and random_share exceed 1")
+        return self
 
     def describe(self) -> str:
         unit = "whole words" if self.whole_word else "tokens"

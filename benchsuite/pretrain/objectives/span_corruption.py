@@ -1,10 +1,14 @@
 """Span corruption (Raffel et al. 2020): spans are cut out and written out in order."""
 
+from typing import Annotated
+
 import numpy as np
 import torch
+from pydantic import Field
 from transformers import PreTrainedModel
 
-from benchsuite.pretrain.objectives.base import BaseObjective, Vocabulary
+from benchsuite.pretrain.objectives.base import BaseObjective, Rate, Share, Vocabulary
+from benchsuite.pretrain.tokenizer import SENTINELS
 
 
 class Objective(BaseObjective):
@@ -25,10 +29,10 @@ class Objective(BaseObjective):
     """
 
     architectures = ("t5",)
-    rate: float = 0.15
-    mean_span: float = 3.0
-    sentinels: int = 32
-    shifted: float = 0.0
+    rate: Rate = 0.15
+    mean_span: Annotated[float, Field(ge=1)] = 3.0
+    sentinels: Annotated[int, Field(ge=2, le=SENTINELS)] = SENTINELS
+    shifted: Share = 0.0
 
     def describe(self) -> str:
         return (

@@ -1,13 +1,19 @@
 """What holds for all objectives: names, sizes, and losses that start at a uniform guess."""
 
+import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
+from pydantic import ValidationError
 
 from benchsuite.errors import InputError
+from benchsuite.models.registry import load_model
+from benchsuite.pretrain import objectives
+from benchsuite.pretrain.loop import pretrain
 from benchsuite.pretrain.model import build_model, parameter_counts, weights_by_part
 from benchsuite.pretrain.objectives import objective_class, objective_names
 from benchsuite.pretrain.objectives.base import Vocabulary
@@ -21,6 +27,97 @@ def test_names() -> None:
     assert objective_names() == ["causal_lm", "masked_lm", "span_corruption"]
     with pytest.raises(InputError, match="unknown objective 'masked'; did you mean masked_lm"):
         objective_class("masked")
+
+
+@pytest.mark.parametrize("name", objective_names())
+def test_the_shortest_rows_have_text_and_targets(
+    name: str, tokens: np.ndarray, vocabulary: Vocabulary
+) -> None:
+    objective = objective_class(name)()
+    windows, batch = make_batch(objective, tokens, vocabulary, objective.shortest, rows=200)
+    assert windows.shape[1] > 1
+    assert objective.targets(objective.shortest) >= 1
+    assert all(len(tensor) == 200 for tensor in batch.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("masked_lm", {"rate": 0}),
+        ("masked_lm", {"rate": 1}),
+        ("masked_lm", {"mask_share": -0.1}),
+        ("masked_lm", {"random_share": 0.3}),
+        ("masked_lm", {"split_rate": 2}),
+        ("span_corruption", {"rate": 1.5}),
+        ("span_corruption", {"mean_span": 0.5}),
+        ("span_corruption", {"sentinels": 1}),
+        ("span_corruption", {"sentinels": 33}),  # the vocabulary has 32
+        ("span_corruption", {"shifted": -1}),
+    ],
+)
+def test_settings_that_make_no_rows_are_refused(name: str, settings: dict) -> None:
+    with pytest.raises(ValidationError):
+        objective_class(name)(**settings)
+
+
+BACKWARD_LM = '''
+"""Backward language modelling: every token from those after it (Peters et al. 2018)."""
+
+import numpy as np
+import torch
+
+from benchsuite.pretrain.objectives.base import BaseObjective
+
+
+class Objective(BaseObjective):
+    """The token before, of packed sequences."""
+
+    architectures = ("gpt2",)
+    weight: float = 1.0
+
+    def describe(self):
+        return "backward LM: the token before"
+
+    def window(self, length):
+        return length
+
+    def targets(self, length):
+        return length
+
+    def positions(self, length):
+        return {"body": length, "head": length}
+
+    def example(self, tokens, vocabulary, random):
+        return {"tokens": np.flip(tokens).copy()}
+
+    def loss(self, model, batch):
+        tokens = batch["tokens"]
+        logits = model(input_ids=tokens[:, :-1]).logits.float()
+        return self.weight * torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), tokens[:, 1:].flatten()
+        )
+'''
+
+
+def test_another_objective_is_a_file_and_a_recipe(
+    recipe: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "objectives"
+    folder.mkdir()
+    (folder / "backward_lm.py").write_text(BACKWARD_LM)
+    monkeypatch.setattr(objectives, "__path__", [*objectives.__path__, str(folder)])
+    assert "backward_lm" in objective_names()
+    settings = yaml.safe_load(recipe.read_text()) | {"objective": "backward_lm"}
+    recipe.write_text(yaml.safe_dump(settings))
+    model = pretrain(recipe, None, tmp_path / "run", shards=shards, tokens=60 * 256, echo=str)
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["validation_loss_32"] < log[0]["loss"] - 0.5
+    assert "backward LM: the token before" in (model / "README.md").read_text()
+    assert load_model(str(model)).ref.metadata["objective"] == "backward_lm"
+    settings |= {"objective_settings": {"weigth": 2}}
+    recipe.write_text(yaml.safe_dump(settings))
+    with pytest.raises(InputError, match="weigth: unknown key; did you mean weight"):
+        load_recipe(recipe)
 
 
 @pytest.mark.parametrize("name", ["gpt", "bert", "t5"])
