@@ -121,6 +121,7 @@ def _prepare(
     folder = out / "shards"
     if (folder / META).is_file():
         return folder
+    _make_folder(out)
     if corpus is None:
         raise InputError("no text to train on: give --corpus DIR or --shards DIR")
     # all that is wrong with the input shows before minutes are spent and folders made
@@ -136,6 +137,16 @@ def _prepare(
         tokens=recipe.corpus.tokens,
         mix=recipe.corpus.mix,
         data=data,
+def _make_folder(out: Path) -> None:
+    """Make the run's folder. Raises InputError where nothing can be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make {out}: {error.strerror}; give another --out") from error
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise InputError(f"{out} cannot be written to; give another --out")
+
+
         seed=recipe.seed,
     )
     return folder
@@ -169,7 +180,7 @@ class Trainer:
 
     def run(self) -> Path:
         """Train until the budget is used up, then write `out/model`."""
-        self.out.mkdir(parents=True, exist_ok=True)
+        _make_folder(self.out)
         self._resume()
         saved = printed = time.monotonic()
         while (progress := progress_of(self.state, self.recipe.budget)) < 1:
@@ -216,11 +227,7 @@ class Trainer:
                 loss = self.loss(self.model, batch) / recipe.accumulation
             loss.backward()
             total += loss.item()
-        if not np.isfinite(total):
-            raise TrainingDiverged(
-                f"loss is {total} at step {state.step + 1}; lower optimizer.lr in the recipe and "
-                f"start again in an empty folder"
-            )
+        _require_finite(f"loss is {total} at step {state.step + 1}", total)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -259,7 +266,10 @@ class Trainer:
             with self._autocast():
                 losses.append(self.objective.loss(self.model, batch).item() * count)
         self.state.seconds += time.monotonic() - start
-        return sum(losses) / rows
+        mean = sum(losses) / rows
+        # before a checkpoint is replaced: a step's loss does not show what the step did
+        _require_finite(f"validation loss is {mean} after step {self.state.step}", mean)
+        return mean
 
     def _batch(self, source: Rows, length: int, first: int, rows: int) -> dict[str, torch.Tensor]:
         """Model inputs of `rows` rows; a row's number seeds what is random about it."""
@@ -389,6 +399,13 @@ class Trainer:
             f"step {entry['step']}  {done:.1%}  loss {entry['loss']:.3f}  "
             f"{entry['tokens_per_second']:,.0f} tokens/s  ETA {left / 60:.0f} min"
         )
+def _require_finite(what: str, loss: float) -> None:
+    if not np.isfinite(loss):
+        raise TrainingDiverged(
+            f"{what}; lower optimizer.lr in the recipe and start again in an empty folder"
+        )
+
+
         if "validation_loss" in entry:
             text += f"  validation {entry['validation_loss']:.3f}"
         return text

@@ -1,6 +1,8 @@
 """A made-up corpus and a tiny recipe: seconds on one core."""
 
+import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,10 +12,20 @@ import yaml
 
 from benchsuite.pretrain.tokenizer import encode_corpus, train_tokenizer
 
+OBJECTIVES = {"causal_lm": "gpt2", "masked_lm": "bert", "span_corruption": "t5"}
+
 _NAMES = "the a my our every some old young small big red green grey quiet"
 _NOUNS = "cat dog river house garden teacher child bird winter letter road song"
 _VERBS = "sees finds likes paints follows hears leaves keeps meets calls"
 _SENTENCE = (_NAMES, _NOUNS, _VERBS, _NAMES, _NOUNS)
+
+
+def quiet(line: str) -> None:
+    """Swallow progress lines."""
+
+
+def read_log(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
 
 
 def made_up_text(rng: random.Random, sentences: int = 40) -> str:
@@ -83,3 +95,24 @@ def recipe(settings: dict, tmp_path: Path) -> Path:
     path = tmp_path / "tiny.yaml"
     path.write_text(yaml.safe_dump(settings))
     return path
+
+
+@pytest.fixture
+def write_recipe(settings: dict, tmp_path: Path) -> Callable[..., Path]:
+    """Write the tiny recipe with some settings changed."""
+
+    def write(**changes: object) -> Path:
+        path = tmp_path / "changed.yaml"
+        path.write_text(yaml.safe_dump(settings | changes))
+        return path
+
+    return write
+
+
+@pytest.fixture(params=OBJECTIVES)
+def any_recipe(
+    request: pytest.FixtureRequest, settings: dict, write_recipe: Callable[..., Path]
+) -> tuple[str, Path]:
+    """(objective, the tiny recipe with it)."""
+    architecture = settings["architecture"] | {"type": OBJECTIVES[request.param]}
+    return request.param, write_recipe(objective=request.param, architecture=architecture)

@@ -1,52 +1,30 @@
-"""The loop on a tiny model: learning, exact resume, budgets, refusals, the folder it leaves."""
+"""The loop on a tiny model: learning, budgets, progress, refusals, the folder it leaves."""
 
 import json
 import math
+import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import yaml
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForMaskedLM,
-    AutoModelForSeq2SeqLM,
-    AutoTokenizer,
-)
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from benchsuite.cli import main
 from benchsuite.errors import InputError
 from benchsuite.models.registry import load_model
 from benchsuite.pretrain import loop
-from benchsuite.pretrain.loop import Trainer, TrainingDiverged, length_at, pretrain
+from benchsuite.pretrain.loop import Trainer, length_at, pretrain
 from benchsuite.pretrain.model import FAMILIES
 from benchsuite.pretrain.objectives import causal_lm
 from benchsuite.pretrain.recipe import Recipe, load_recipe
 from benchsuite.pretrain.shards import META, write_shards
-from benchsuite.pretrain.tokenizer import encode_corpus, train_tokenizer
-
-
-def quiet(line: str) -> None:
-    """Swallow progress lines."""
-
-
-def read_log(out: Path) -> list[dict]:
-    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-
-
-@pytest.fixture
-def write_recipe(settings: dict, tmp_path: Path) -> Callable[..., Path]:
-    """Write the tiny recipe with some settings changed."""
-
-    def write(**changes: object) -> Path:
-        path = tmp_path / "changed.yaml"
-        path.write_text(yaml.safe_dump(settings | changes))
-        return path
-
-    return write
+from tests.pretrain.conftest import OBJECTIVES, quiet, read_log
 
 
 def test_loss_falls_and_the_folder_loads(recipe: Path, shards: Path, tmp_path: Path) -> None:
@@ -62,6 +40,9 @@ def test_loss_falls_and_the_folder_loads(recipe: Path, shards: Path, tmp_path: P
     assert {entry["length"] for entry in steps[75:]} == {64}
     assert set(entries[-1]) == {"step", "tokens", "validation_loss_32", "validation_loss_64"}
     assert sorted(path.name for path in out.glob("step-*")) == ["step-128", "step-64"]
+    for step in (64, 128):  # evenly spaced on a logarithmic axis
+        meta = json.loads((out / f"step-{step}" / "benchsuite.json").read_text())
+        assert (meta["steps"], meta["tokens"]) == (step, step * 256)
 
     model = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -81,60 +62,6 @@ def test_loss_falls_and_the_folder_loads(recipe: Path, shards: Path, tmp_path: P
     trained = trainer.objective.loss(model, batch).item()
     assert trained == pytest.approx(entries[-1]["validation_loss_64"], abs=0.3)
     assert trained < untrained - 1
-
-
-OBJECTIVES = {"causal_lm": "gpt2", "masked_lm": "bert", "span_corruption": "t5"}
-AUTO = {
-    "causal_lm": AutoModelForCausalLM,
-    "masked_lm": AutoModelForMaskedLM,
-    "span_corruption": AutoModelForSeq2SeqLM,
-}
-
-
-@pytest.fixture(params=OBJECTIVES)
-def any_recipe(
-    request: pytest.FixtureRequest, settings: dict, write_recipe: Callable[..., Path]
-) -> tuple[str, Path]:
-    """(objective, the tiny recipe with it)."""
-    architecture = settings["architecture"] | {"type": OBJECTIVES[request.param]}
-    return request.param, write_recipe(objective=request.param, architecture=architecture)
-
-
-def test_resume_is_exact(
-    any_recipe: tuple[str, Path], shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    objective, recipe = any_recipe
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    pretrain(recipe, None, whole, shards=shards, echo=quiet)
-
-    real = Trainer.step
-
-    def step(self: Trainer, progress: float) -> dict:
-        if self.state.step == 8:
-            self._save_checkpoint()
-        if self.state.step == 13:  # five steps past the checkpoint: they must be done again
-            raise KeyboardInterrupt
-        return real(self, progress)
-
-    monkeypatch.setattr(Trainer, "step", step)
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(recipe, None, broken, shards=shards, echo=quiet)
-    monkeypatch.setattr(Trainer, "step", real)
-    assert len(read_log(broken)) == 13
-    lines: list[str] = []
-    pretrain(recipe, None, broken, shards=shards, echo=lines.append)
-    assert lines[0].startswith("resuming at step 8, ")
-    assert len(read_log(broken)) == len(read_log(whole)) >= 21
-
-    exact = ("step", "tokens", "loss", "lr", "length")
-    expected = [[entry.get(key) for key in exact] for entry in read_log(whole)]
-    assert [[entry.get(key) for key in exact] for entry in read_log(broken)] == expected
-    assert read_log(broken)[-1] == read_log(whole)[-1]  # validation losses
-    first, second = (
-        AUTO[objective].from_pretrained(folder / "model") for folder in (whole, broken)
-    )
-    for a, b in zip(first.parameters(), second.parameters(), strict=True):
-        assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
@@ -203,66 +130,6 @@ def test_raw_tokens_are_counted(shards: Path, any_recipe: tuple[str, Path], tmp_
     assert steps[-2]["tokens"] < 1024 <= steps[-1]["tokens"]
 
 
-@pytest.mark.parametrize("tail", [b'{"step": 21, "tok', b"\0\0\xff", b""])
-def test_half_a_line_at_the_end_of_the_log_is_dropped(
-    tail: bytes, recipe: Path, shards: Path, tmp_path: Path
-) -> None:
-    pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
-    log = tmp_path / "log.jsonl"
-    before = read_log(tmp_path)
-    log.write_bytes(log.read_bytes().rstrip(b"\n") + b"\n" * bool(tail) + tail)
-    pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
-    assert read_log(tmp_path) == before
-    assert log.read_bytes().endswith(b"}\n")
-
-
-def test_a_bad_line_within_the_log_is_named(recipe: Path, shards: Path, tmp_path: Path) -> None:
-    pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
-    lines = (tmp_path / "log.jsonl").read_text().splitlines()
-    lines[4] = lines[4][:10]
-    (tmp_path / "log.jsonl").write_text("\n".join(lines))
-    with pytest.raises(InputError, match=r"log\.jsonl: line 5 is no JSON; delete that line"):
-        pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
-
-
-@pytest.mark.parametrize("keep", [0, 3, 1000, 5000, 70_000, -1])
-def test_a_cut_checkpoint_is_named_in_one_line(
-    keep: int, recipe: Path, shards: Path, tmp_path: Path
-) -> None:
-    pretrain(recipe, None, tmp_path, shards=shards, tokens=512, echo=quiet)
-    path = tmp_path / "checkpoint.pt"
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(InputError, match=r"checkpoint\.pt is damaged; delete it to") as caught:
-        pretrain(recipe, None, tmp_path, shards=shards, tokens=512, echo=quiet)
-    assert "\n" not in str(caught.value)
-    assert len(read_log(tmp_path)) == 3
-    path.unlink()
-    pretrain(recipe, None, tmp_path, shards=shards, tokens=512, echo=quiet)
-
-
-def test_a_checkpoint_runs_no_code(recipe: Path, shards: Path, tmp_path: Path) -> None:
-    torch.save({"recipe": Path("x")}, tmp_path / "checkpoint.pt")  # a class that is no tensor
-    with pytest.raises(InputError, match=r"checkpoint\.pt is damaged"):
-        pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
-
-
-def test_shards_of_another_vocabulary_do_not_resume(
-    recipe: Path, shards: Path, corpus: Path, tmp_path: Path
-) -> None:
-    pretrain(recipe, None, tmp_path / "run", shards=shards, tokens=512, echo=quiet)
-    train_tokenizer(corpus, tmp_path / "tokenizer", vocab_size=320)
-    encode_corpus(corpus, tmp_path / "tokenizer", tmp_path / "other")
-    with pytest.raises(InputError, match="another vocabulary; give another --out"):
-        pretrain(recipe, None, tmp_path / "run", shards=tmp_path / "other", echo=quiet)
-
-
-def test_a_finished_run_is_left_as_it_is(recipe: Path, shards: Path, tmp_path: Path) -> None:
-    pretrain(recipe, None, tmp_path / "run", shards=shards, echo=quiet)
-    before = read_log(tmp_path / "run")
-    pretrain(recipe, None, tmp_path / "run", shards=shards, echo=quiet)
-    assert read_log(tmp_path / "run") == before
-
-
 def test_accumulation_changes_nothing(
     write_recipe: Callable[..., Path], settings: dict, shards: Path, tmp_path: Path
 ) -> None:
@@ -290,21 +157,116 @@ def test_a_budget_in_minutes_ends_in_time_with_the_schedule_done(
     assert steps[-1]["length"] == 64
 
 
-def test_a_loss_that_is_no_number_stops_the_run(
+def test_progress_tells_loss_speed_and_time_left(
     recipe: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = causal_lm.Objective.loss
-    calls = []
+    clock = iter(range(10**6))
+    monkeypatch.setattr(loop.time, "monotonic", lambda: float(next(clock)))
+    lines: list[str] = []
+    pretrain(recipe, None, tmp_path, shards=shards, minutes=2, echo=lines.append)
+    steps = {entry["step"]: entry for entry in read_log(tmp_path) if "loss" in entry}
+    *progress, last = lines
+    assert len(progress) > 5
+    for line in progress:
+        found = re.fullmatch(
+            r"step (\d+)  ([\d.]+)%  loss ([\d.]+)  256 tokens/s  ETA (\d+) min"
+            r"(  validation [\d.]+)?",
+            line,
+        )
+        assert found, line
+        entry = steps[int(found[1])]
+        assert float(found[2]) == pytest.approx(entry["seconds"] / 1.2, abs=1)
+        assert float(found[3]) == pytest.approx(entry["loss"], abs=0.001)
+        assert int(found[4]) == pytest.approx((120 - entry["seconds"]) / 60, abs=0.6)
+    assert re.search(r"model: [\d,]+ tokens, validation_loss_32 [\d.]+, validation_loss_64", last)
 
-    def poisoned(self, model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        calls.append(None)
-        return real(self, model, batch) * (float("nan") if len(calls) == 5 else 1)
 
-    monkeypatch.setattr(causal_lm.Objective, "loss", poisoned)
-    with pytest.raises(TrainingDiverged, match="^loss is nan at step 3; lower") as caught:
-        pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "model").exists()
+@pytest.mark.parametrize(
+    ("poisoned", "message"),
+    [("loss", "loss is nan at step 3; lower"), ("weights", "validation loss is nan after step 3;")],
+)
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
+    poisoned: str,
+    message: str,
+    write_recipe: Callable[..., Path],
+    shards: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recipe = write_recipe(checkpoint_minutes=1e-9)  # one a step
+    out = tmp_path / "run"
+    real = Trainer.step
+
+    def step(self: Trainer, progress: float) -> dict:
+        third = self.state.step == 2
+        if third and poisoned == "loss":
+            loss = causal_lm.Objective.loss
+            self.loss = lambda *given: loss(self.objective, *given) * float("nan")
+        entry = real(self, progress)
+        if third:  # as a step of far too high a rate leaves them
+            next(self.model.parameters()).data.fill_(float("nan"))
+        return entry
+
+    monkeypatch.setattr(Trainer, "step", step)
+    with pytest.raises(SystemExit) as stopped:
+        main(["pretrain", str(recipe), "--shards", str(shards), "--out", str(out)])
+    assert stopped.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert not (out / "model").exists()
+    kept = torch.load(out / "checkpoint.pt", weights_only=True)
+    assert kept["state"]["step"] == 2
+    assert all(value.isfinite().all() for value in kept["model"].values())
+
+
+@pytest.mark.parametrize("where", ["a file", "below a file", "read-only"])
+def test_a_folder_that_cannot_be_written_to(
+    where: str,
+    recipe: Path,
+    shards: Path,
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = {"a file": recipe, "below a file": recipe / "run"}.get(where, tmp_path / "run")
+    if where == "read-only":  # root may write anywhere
+        monkeypatch.setattr(os, "access", lambda path, mode: mode == os.R_OK or path != out)
+    for source in (["--shards", str(shards)], ["--corpus", str(corpus)]):
+        with pytest.raises(SystemExit) as stopped:
+            main(["pretrain", str(recipe), *source, "--out", str(out)])
+        assert stopped.value.code == 2
+        found = capsys.readouterr()
+        assert found.out == ""
+        (line,) = found.err.splitlines()
+        assert line.endswith("give another --out")
+
+
+ABSENT = """
+import sys
+from importlib.metadata import packages_distributions, requires
+
+light = {"torch", "transformers", "tokenizers", "numpy", "pyyaml", "pydantic", "typer", "rich",
+         "safetensors"}
+needed = {one.split(">")[0].split("[")[0] for one in requires("benchsuite") if "extra" not in one}
+heavy = needed - light
+assert {"pandas", "pyarrow", "scikit-learn", "scipy", "datasets"} <= heavy
+for name, packages in packages_distributions().items():
+    if heavy & {package.lower() for package in packages}:
+        sys.modules[name] = None  # it cannot be imported, and find_spec finds none
+from benchsuite.cli import main
+main(sys.argv[1:])
+"""
+
+
+def test_shards_are_trained_on_with_little_installed(
+    recipe: Path, shards: Path, tmp_path: Path
+) -> None:
+    """A bare machine with a GPU has torch; safetensors comes with transformers, rich with typer."""
+    command = [sys.executable, "-c", ABSENT, "pretrain", str(recipe), "--tokens", "512"]
+    subprocess.run([*command, "--shards", str(shards), "--out", str(tmp_path / "run")], check=True)
+    assert (tmp_path / "run" / "model" / "README.md").is_file()
 
 
 def test_bad_calls_are_refused(recipe: Path, shards: Path, tmp_path: Path) -> None:
@@ -366,34 +328,6 @@ def test_bad_shards_leave_no_folder(recipe: Path, shards: Path, tmp_path: Path) 
     with pytest.raises(InputError, match="validation shards hold fewer than 65 tokens"):
         pretrain(recipe, None, out, shards=short, echo=quiet)
     assert not out.exists()
-
-
-def test_another_recipe_does_not_resume(
-    recipe: Path, write_recipe: Callable[..., Path], shards: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "run"
-    pretrain(recipe, None, out, shards=shards, tokens=512, echo=quiet)
-    with pytest.raises(InputError, match="another recipe"):
-        pretrain(write_recipe(seed=1), None, out, shards=shards, echo=quiet)
-
-
-def test_a_broken_save_keeps_the_last_checkpoint(
-    recipe: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trainer = Trainer(load_recipe(recipe), shards, tmp_path, quiet)
-    trainer.state.step = 7
-    trainer._save_checkpoint()
-
-    def half(content: dict, file) -> None:
-        file.write(b"half")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(loop.torch, "save", half)
-    trainer.state.step = 8
-    with pytest.raises(OSError, match="disk full"):
-        trainer._save_checkpoint()
-    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["state"]["step"] == 7
-    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == []
 
 
 def test_from_corpus_to_model(

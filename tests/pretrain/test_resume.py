@@ -1,0 +1,207 @@
+"""An interrupted run goes on as if it had never stopped, or is refused in one line."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
+
+from benchsuite.errors import InputError
+from benchsuite.pretrain import loop
+from benchsuite.pretrain.loop import Trainer, pretrain
+from benchsuite.pretrain.recipe import load_recipe
+from benchsuite.pretrain.tokenizer import train_tokenizer
+from tests.pretrain.conftest import quiet, read_log
+
+AUTO = {
+    "causal_lm": AutoModelForCausalLM,
+    "masked_lm": AutoModelForMaskedLM,
+    "span_corruption": AutoModelForSeq2SeqLM,
+}
+EXACT = ("step", "tokens", "loss", "lr", "length", "validation_loss")
+
+
+def losses(out: Path) -> list[list]:
+    """What must be the same in every step's line; times may differ."""
+    return [[entry.get(key) for key in EXACT] for entry in read_log(out)]
+
+
+@pytest.mark.parametrize("saved", [8, "switch", 14])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({}, id="float32"),
+        pytest.param(
+            {"compile": True, "precision": "bfloat16"}, id="compiled", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_resume_is_exact(
+    changes: dict,
+    saved: int | str,
+    any_recipe: tuple[str, Path],
+    shards: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before, at and after the switch of lengths; the recipe has dropout and accumulates."""
+    objective, recipe = any_recipe
+    recipe.write_text(recipe.read_text() + "".join(f"{k}: {v}\n" for k, v in changes.items()))
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    pretrain(recipe, None, whole, shards=shards, echo=quiet)
+    lengths = [entry["length"] for entry in read_log(whole)[:-1]]
+    assert set(lengths) == {32, 64}
+    if saved == "switch":
+        saved = lengths.index(64)
+    assert isinstance(saved, int)
+
+    real = Trainer.step
+
+    def step(self: Trainer, progress: float) -> dict:
+        if self.state.step == saved:
+            self._save_checkpoint()
+        if self.state.step == saved + 5:  # five steps past the checkpoint: they are done again
+            raise KeyboardInterrupt
+        return real(self, progress)
+
+    monkeypatch.setattr(Trainer, "step", step)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(recipe, None, broken, shards=shards, echo=quiet)
+    monkeypatch.setattr(Trainer, "step", real)
+    assert len(read_log(broken)) == saved + 5
+    lines: list[str] = []
+    pretrain(recipe, None, broken, shards=shards, echo=lines.append)
+    assert lines[0].startswith(f"resuming at step {saved}, ")
+
+    assert losses(broken) == losses(whole)
+    assert len(losses(whole)) >= 21
+    assert read_log(broken)[-1] == read_log(whole)[-1]  # validation losses
+    first, second = (
+        AUTO[objective].from_pretrained(folder / "model") for folder in (whole, broken)
+    )
+    for a, b in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_killed_command_goes_on_exactly(
+    compiled: bool, write_recipe: Callable[..., Path], shards: Path, tmp_path: Path
+) -> None:
+    """No handler runs at a kill: what is on disk has to do, in another process."""
+    recipe = write_recipe(compile=compiled, checkpoint_minutes=1e-9, budget={"tokens": 200 * 256})
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+
+    def start(out: Path) -> subprocess.Popen:
+        command = [sys.executable, "-m", "benchsuite", "pretrain", str(recipe)]
+        return subprocess.Popen(
+            [*command, "--shards", str(shards), "--out", str(out)], stdout=subprocess.PIPE
+        )
+
+    assert start(whole).wait(300) == 0
+    run = start(broken)
+    log = broken / "log.jsonl"
+    while not log.is_file() or log.read_bytes().count(b"\n") < 50:
+        assert run.poll() is None
+        time.sleep(0.01)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert not (broken / "model").exists()
+    again = start(broken)
+    shown = again.communicate(timeout=300)[0].decode()
+    assert again.returncode == 0
+    assert shown.startswith("resuming at step ")
+    assert losses(broken) == losses(whole)
+
+
+@pytest.mark.parametrize("tail", [b'{"step": 21, "tok', b"\0\0\xff", b""])
+def test_half_a_line_at_the_end_of_the_log_is_dropped(
+    tail: bytes, recipe: Path, shards: Path, tmp_path: Path
+) -> None:
+    pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+    log = tmp_path / "log.jsonl"
+    before = read_log(tmp_path)
+    log.write_bytes(log.read_bytes().rstrip(b"\n") + b"\n" * bool(tail) + tail)
+    pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+    assert read_log(tmp_path) == before
+    assert log.read_bytes().endswith(b"}\n")
+
+
+def test_a_bad_line_within_the_log_is_named(recipe: Path, shards: Path, tmp_path: Path) -> None:
+    pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    lines[4] = lines[4][:10]
+    (tmp_path / "log.jsonl").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"log\.jsonl: line 5 is no JSON; delete that line"):
+        pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+
+
+@pytest.mark.parametrize("keep", [0, 3, 1000, 5000, 70_000, -1])
+def test_a_cut_checkpoint_is_named_in_one_line(
+    keep: int, recipe: Path, shards: Path, tmp_path: Path
+) -> None:
+    pretrain(recipe, None, tmp_path, shards=shards, tokens=512, echo=quiet)
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match=r"checkpoint\.pt is damaged; delete it to") as caught:
+        pretrain(recipe, None, tmp_path, shards=shards, tokens=512, echo=quiet)
+    assert "\n" not in str(caught.value)
+    assert len(read_log(tmp_path)) == 3
+    path.unlink()
+    pretrain(recipe, None, tmp_path, shards=shards, tokens=512, echo=quiet)
+
+
+def test_a_checkpoint_runs_no_code(recipe: Path, shards: Path, tmp_path: Path) -> None:
+    torch.save({"recipe": Path("x")}, tmp_path / "checkpoint.pt")  # a class that is no tensor
+    with pytest.raises(InputError, match=r"checkpoint\.pt is damaged"):
+        pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+
+
+def test_shards_of_another_vocabulary_do_not_resume(
+    recipe: Path, shards: Path, corpus: Path, tmp_path: Path
+) -> None:
+    pretrain(recipe, None, tmp_path / "run", shards=shards, tokens=512, echo=quiet)
+    train_tokenizer(corpus, tmp_path / "tokenizer", vocab_size=320)
+    encode_corpus(corpus, tmp_path / "tokenizer", tmp_path / "other")
+    with pytest.raises(InputError, match="another vocabulary; give another --out"):
+        pretrain(recipe, None, tmp_path / "run", shards=tmp_path / "other", echo=quiet)
+
+
+def test_a_finished_run_is_left_as_it_is(recipe: Path, shards: Path, tmp_path: Path) -> None:
+    pretrain(recipe, None, tmp_path / "run", shards=shards, echo=quiet)
+    before = read_log(tmp_path / "run")
+    pretrain(recipe, None, tmp_path / "run", shards=shards, echo=quiet)
+    assert read_log(tmp_path / "run") == before
+
+
+def test_another_recipe_does_not_resume(
+    recipe: Path, write_recipe: Callable[..., Path], shards: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    pretrain(recipe, None, out, shards=shards, tokens=512, echo=quiet)
+    with pytest.raises(InputError, match="another recipe"):
+        pretrain(write_recipe(seed=1), None, out, shards=shards, echo=quiet)
+
+
+def test_a_broken_save_keeps_the_last_checkpoint(
+    recipe: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(load_recipe(recipe), shards, tmp_path, quiet)
+    trainer.state.step = 7
+    trainer._save_checkpoint()
+
+    def half(content: dict, file) -> None:
+        file.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(loop.torch, "save", half)
+    trainer.state.step = 8
+    with pytest.raises(OSError, match="disk full"):
+        trainer._save_checkpoint()
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["state"]["step"] == 7
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == []
