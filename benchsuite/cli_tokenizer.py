@@ -36,7 +36,7 @@ def encode(
 ) -> None:
     """Encode a corpus into shards that `bench pretrain --shards` reads."""
     from benchsuite import console
-    from benchsuite.pretrain.tokenizer import encode_corpus
+    from benchsuite.pretrain.encoding import encode_corpus
 
     console.print_json(encode_corpus(corpus, tokenizer, out, tokens=tokens, data=data))
 

@@ -1,6 +1,7 @@
 """The pretraining text: reading, cleaning, de-duplication, the held-out slice, pieces."""
 
 import hashlib
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -93,6 +94,27 @@ class Corpus:
             else:
                 yield cleaned
             seen.add(digest)
+
+    def sample(self, characters: int, held_out: bool = False) -> Iterator[str]:
+        """Pieces from every source, equal parts, up to about `characters` in all.
+
+        They come from the held-out slice or from the rest, and are the same each time.
+        """
+        sources = self.sources()
+        for source in sources:
+            texts = [
+                piece
+                for document in self.documents(source)
+                if is_held_out(document) == held_out
+                for piece in pieces(document)
+            ]
+            random.Random(source).shuffle(texts)
+            taken = 0
+            for text in texts:
+                if taken >= characters / len(sources):
+                    break
+                taken += len(text)
+                yield text
 
 
 def clean(text: str) -> str:

@@ -17,6 +17,7 @@ from benchsuite.errors import BenchsuiteError, InputError
 from benchsuite.files import write_atomically
 from benchsuite.pretrain.card import describe_hardware, write_card
 from benchsuite.pretrain.data import Rows
+from benchsuite.pretrain.encoding import check_encoding, encode_corpus
 from benchsuite.pretrain.model import (
     FAMILIES,
     build_model,
@@ -28,13 +29,7 @@ from benchsuite.pretrain.objectives.base import Vocabulary
 from benchsuite.pretrain.optim import make_optimizers, rate_factor, set_rates
 from benchsuite.pretrain.recipe import Budget, Recipe, load_recipe
 from benchsuite.pretrain.shards import META, read_meta, read_shards
-from benchsuite.pretrain.tokenizer import (
-    check_encoding,
-    check_vocab_size,
-    encode_corpus,
-    load_tokenizer,
-    train_tokenizer,
-)
+from benchsuite.pretrain.tokenizer import check_vocab_size, load_tokenizer, train_tokenizer
 
 FIRST_SNAPSHOT = 64
 PROGRESS_SECONDS = 10.0

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from benchsuite.pretrain.tokenizer import encode_corpus, train_tokenizer
+from benchsuite.pretrain.encoding import encode_corpus
+from benchsuite.pretrain.tokenizer import train_tokenizer
 
 OBJECTIVES = {"causal_lm": "gpt2", "masked_lm": "bert", "span_corruption": "t5"}
 

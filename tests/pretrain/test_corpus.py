@@ -11,7 +11,7 @@ import pytest
 from benchsuite.errors import InputError
 from benchsuite.pretrain.corpus import Corpus, clean, is_held_out, is_stub, pieces
 from benchsuite.pretrain.decontaminate import NgramIndex, build_index
-from benchsuite.pretrain.tokenizer import encode_corpus
+from benchsuite.pretrain.encoding import encode_corpus
 
 from .conftest import made_up_text, write_source
 

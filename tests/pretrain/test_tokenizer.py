@@ -10,11 +10,8 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from benchsuite.errors import InputError
-from benchsuite.pretrain import shards as shards_module
-from benchsuite.pretrain.corpus import Corpus, is_held_out
-from benchsuite.pretrain.shards import read_meta, read_shards
+from benchsuite.pretrain.corpus import is_held_out
 from benchsuite.pretrain.tokenizer import (
-    encode_corpus,
     load_tokenizer,
     report,
     special_tokens,
@@ -88,9 +85,7 @@ def test_training_twice_gives_the_same_tokenizer(corpus: Path, tmp_path: Path) -
     assert first == second
 
 
-def test_bad_settings_are_refused_in_one_line(
-    corpus: Path, tokenizer: Path, tmp_path: Path
-) -> None:
+def test_bad_settings_are_refused_in_one_line(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown tokenizer kind 'unigram'"):
         train_tokenizer(corpus, tmp_path, kind="unigram")
     with pytest.raises(InputError, match="leaves no merges"):
@@ -99,10 +94,6 @@ def test_bad_settings_are_refused_in_one_line(
         train_tokenizer(tmp_path / "none", tmp_path)
     with pytest.raises(InputError, match=r"no tokenizer\.json"):
         load_tokenizer(corpus)
-    with pytest.raises(InputError, match="mix names 'novels'"):
-        encode_corpus(corpus, tokenizer, tmp_path, tokens=100, mix={"novels": 1.0})
-    with pytest.raises(InputError, match="needs a token count"):
-        encode_corpus(corpus, tokenizer, tmp_path, mix={"fables": 1.0})
 
 
 def test_report_on_held_out_text(corpus: Path, tokenizer: Path) -> None:
@@ -132,39 +123,3 @@ def test_report_counts_by_hand(tmp_path: Path) -> None:
     assert measured["tokens"] == 5 + 1 + 2 * (repeats - 1)
     assert measured["bytes_per_token"] == len(text) / measured["tokens"]
     assert measured["whole_word_share"] == (repeats + 1) / (repeats + 2)
-
-
-def test_shards_decode_to_the_documents(shards: Path, corpus: Path) -> None:
-    loaded = load_tokenizer(shards / "tokenizer")
-    decoded = "".join(
-        loaded.decode(read_shards(shards, split)) for split in ("train", "validation")
-    )
-    pieces = set(decoded.split("<|endoftext|>")) - {""}
-    documents = {
-        document
-        for source in ("fables", "letters")
-        for document in Corpus(corpus).documents(source)
-    }
-    assert pieces == documents
-
-
-def test_encoding_again_with_less_leaves_nothing_of_before(
-    corpus: Path, tokenizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shards_module, "SHARD_TOKENS", 10_000)
-    whole = encode_corpus(corpus, tokenizer, tmp_path)
-    before = len(list(tmp_path.glob("train-*.npz")))
-    less = encode_corpus(corpus, tokenizer, tmp_path, tokens=20_000)
-    assert less["train_tokens"] < whole["train_tokens"]
-    assert len(list(tmp_path.glob("train-*.npz"))) < before
-    assert len(read_shards(tmp_path, "train")) == less["train_tokens"]
-    assert read_meta(tmp_path) == less
-
-
-def test_a_mix_takes_its_shares(corpus: Path, tokenizer: Path, tmp_path: Path) -> None:
-    mix = {"fables": 0.75, "letters": 0.25}
-    meta = encode_corpus(corpus, tokenizer, tmp_path, tokens=100_000, mix=mix)
-    fables = meta["sources"]["fables"]["train_tokens"]
-    letters = meta["sources"]["letters"]["train_tokens"]
-    assert meta["train_tokens"] == fables + letters
-    assert 0.6 < fables / (fables + letters) < 0.8
