@@ -116,12 +116,12 @@ def _prepare(
     folder = out / "shards"
     if (folder / META).is_file():
         return folder
-    _make_folder(out)
     if corpus is None:
         raise InputError("no text to train on: give --corpus DIR or --shards DIR")
     # all that is wrong with the input shows before minutes are spent and folders made
     check_vocab_size(recipe.tokenizer.vocab_size)
     check_encoding(corpus, recipe.corpus.tokens, recipe.corpus.mix, data)
+    _make_folder(out)
     echo(f"training the tokenizer on {corpus}")
     train_tokenizer(corpus, out / "tokenizer", recipe.tokenizer.vocab_size, recipe.tokenizer.kind)
     echo("encoding the corpus")
@@ -132,6 +132,11 @@ def _prepare(
         tokens=recipe.corpus.tokens,
         mix=recipe.corpus.mix,
         data=data,
+        seed=recipe.seed,
+    )
+    return folder
+
+
 def _make_folder(out: Path) -> None:
     """Make the run's folder. Raises InputError where nothing can be written."""
     try:
@@ -140,11 +145,6 @@ def _make_folder(out: Path) -> None:
         raise InputError(f"cannot make {out}: {error.strerror}; give another --out") from error
     if not os.access(out, os.W_OK | os.X_OK):
         raise InputError(f"{out} cannot be written to; give another --out")
-
-
-        seed=recipe.seed,
-    )
-    return folder
 
 
 class Trainer:
@@ -394,16 +394,16 @@ class Trainer:
             f"step {entry['step']}  {done:.1%}  loss {entry['loss']:.3f}  "
             f"{entry['tokens_per_second']:,.0f} tokens/s  ETA {left / 60:.0f} min"
         )
+        if "validation_loss" in entry:
+            text += f"  validation {entry['validation_loss']:.3f}"
+        return text
+
+
 def _require_finite(what: str, loss: float) -> None:
     if not np.isfinite(loss):
         raise TrainingDiverged(
             f"{what}; lower optimizer.lr in the recipe and start again in an empty folder"
         )
-
-
-        if "validation_loss" in entry:
-            text += f"  validation {entry['validation_loss']:.3f}"
-        return text
 
 
 def _filled(settings: dict) -> dict:

@@ -166,11 +166,11 @@ class Recipe(_Strict):
                 f"{self.objective} trains {', '.join(objective.architectures)}, "
                 f"not {self.architecture.type}"
             )
-        return self
         if min(phase.length for phase in self.lengths) < objective.shortest:
             raise ValueError(
                 f"rows of {self.objective} have {objective.shortest} positions or more"
             )
+        return self
 
     def make_objective(self) -> BaseObjective:
         """The objective with its settings."""

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelFo
 
 from benchsuite.errors import InputError
 from benchsuite.pretrain import loop
+from benchsuite.pretrain.encoding import encode_corpus
 from benchsuite.pretrain.loop import Trainer, pretrain
 from benchsuite.pretrain.recipe import load_recipe
 from benchsuite.pretrain.tokenizer import train_tokenizer
