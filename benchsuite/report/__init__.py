@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from operator import methodcaller
 from pathlib import Path
 
 from benchsuite import records
 from benchsuite.errors import InputError
 from benchsuite.files import write_atomically
+from benchsuite.records import Record
+
+
+def readable_records(store: Path) -> tuple[list[Record], list[str]]:
+    """A store's records, sorted by folder name, and what is wrong with those that cannot be read.
+
+    Raises InputError where the store holds no record.
+    """
+    folders = records.store_folders(store)
+    if not folders:
+        raise InputError(f"{store}: no records here; make some with `bench run --store {store}`")
+    found, unreadable = [], []
+    for folder in folders:
+        try:
+            found.append(records.read(folder))
+        except InputError as error:
+            unreadable.append(str(error))
+    return found, unreadable
+
+
+def write_files(folder: Path, contents: Mapping[str, str]) -> None:
+    """Write text files (name -> text) into a folder; InputError where that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in contents.items():
+            write_atomically(folder / name, methodcaller("write", text.encode("utf-8")))
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror})") from None
 
 
 def write_report(store: Path, out: Path | None = None) -> Path:
@@ -18,21 +48,7 @@ def write_report(store: Path, out: Path | None = None) -> Path:
     """
     from benchsuite.report import markdown, table
 
-    folders = records.store_folders(store)
-    if not folders:
-        raise InputError(f"{store}: no records here; make some with `bench run --store {store}`")
-    found, unreadable = [], []
-    for folder in folders:
-        try:
-            found.append(records.read(folder))
-        except InputError as error:
-            unreadable.append(str(error))
-    boards = table.build(found)
-    target = (out or store / "report") / "leaderboard.md"
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        content = markdown.render(boards, unreadable).encode("utf-8")
-        write_atomically(target, lambda file: file.write(content))
-    except OSError as error:
-        raise InputError(f"{target.parent} cannot be written ({error.strerror})") from None
-    return target
+    found, unreadable = readable_records(store)
+    target = out or store / "report"
+    write_files(target, {"leaderboard.md": markdown.render(table.build(found), unreadable)})
+    return target / "leaderboard.md"

@@ -40,7 +40,7 @@ def render(boards: Sequence[Board], unreadable: Sequence[str] = ()) -> str:
         for hardware, rows in sorted(board.costs.items()):
             lines += ["", f"### Cost on {escape(hardware)}", ""]
             header = ("model", "regime", "task", "seconds", "examples/s", "trained parameters")
-            lines += _table(header, rows, left=3)
+            lines += pipe_table(header, rows, left=3)
         lines.append("")
     if unreadable:
         lines += ["## Records that could not be read", ""]
@@ -63,10 +63,10 @@ def _scores(board: Board) -> list[str]:
         rows.append(row)
     for name, values in board.references:
         rows.append([name, "baseline", *(values.get(task, "-") for task in board.columns)])
-    return _table(header, rows, left=2)
+    return pipe_table(header, rows, left=2)
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> list[str]:
+def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> list[str]:
     """A pipe table; the first `left` columns to the left, the others to the right."""
     rule = ["---" if index < left else "---:" for index in range(len(header))]
     lines = [header, rule, *rows]
