@@ -1,0 +1,116 @@
+"""The curves as Markdown beside their picture: `scaling.md` and `scaling.svg`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchsuite.errors import InputError
+from benchsuite.models.registry import UNTRAINED
+from benchsuite.report import readable_records, write_files
+from benchsuite.report.markdown import escape, pipe_table
+from benchsuite.report.scaling.plot import to_svg
+from benchsuite.report.scaling.points import (
+    MEASURES,
+    SLACK,
+    Checkpoint,
+    Measure,
+    Panel,
+    Scaling,
+    Score,
+    collect,
+    latest_within,
+)
+from benchsuite.report.table import shown
+
+PICTURE = "scaling.svg"
+PAGE = "scaling.md"
+LEGEND = (
+    "Scores are percent, brackets their 95% bootstrap intervals. Tokens are raw tokens of text "
+    "read in pretraining; FLOPs are those of pretraining, 6 N a position passed through, without "
+    "attention's products. Every point is one record's: nothing is interpolated or smoothed. "
+    "In the picture, bars are intervals and dashed lines the untrained models."
+)
+
+
+def write_scaling(store: Path, out: Path | None = None) -> Path:
+    """Write `scaling.md` and `scaling.svg` of a store's records and return the page's path.
+
+    out: folder, default `<store>/report`. Raises InputError where the store has no record of a
+    checkpoint that says how far it was trained, or the folder cannot be written.
+    """
+    found, unreadable = readable_records(store)
+    scaling = collect(found)
+    if not scaling.panels:
+        raise InputError(
+            f"{store}: no zero-shot records that say how far their models were trained; make some "
+            f"with `bench run --model gpt@1024,gpt --task blimp --store {store}`"
+        )
+    scaling.notes += unreadable
+    folder = out or store / "report"
+    write_files(folder, {PICTURE: to_svg(scaling), PAGE: render(scaling)})
+    return folder / PAGE
+
+
+def render(scaling: Scaling) -> str:
+    """The page, the same for the same scaling."""
+    lines = ["# Scaling curves", "", LEGEND, "", f"![Scores by tokens and by FLOPs]({PICTURE})"]
+    lines += ["", "## Every checkpoint", "", *_table(scaling, scaling.checkpoints), ""]
+    for measure in MEASURES:
+        lines += _at_equal(scaling, measure)
+    if scaling.notes:
+        lines += ["Notes:", "", *(f"- {escape(note)}" for note in scaling.notes)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _at_equal(scaling: Scaling, measure: Measure) -> list[str]:
+    """A section with the latest checkpoint of each series that spent no more than the others."""
+    budget, within = latest_within(scaling.checkpoints, measure)
+    if len(within) < 2:
+        return []
+    title = MEASURES[measure]
+    amount = f"{budget:,.0f}" if measure == "tokens" else _flops(budget)
+    text = (
+        f"The latest checkpoint of each model within {amount} {title}, where the most modest one "
+        f"ends ({SLACK:.0%} more counts as equal). Checkpoints are far apart: what each really "
+        "spent is in its row."
+    )
+    late = [
+        f"{name}: its first checkpoint is beyond that." for name, one in within.items() if not one
+    ]
+    chosen = [one for one in within.values() if one is not None]
+    return [f"## At equal {title}", "", text, *map(escape, late), "", *_table(scaling, chosen), ""]
+
+
+def _table(scaling: Scaling, checkpoints: Sequence[Checkpoint]) -> list[str]:
+    """Rows: untrained models, the checkpoints, chance. Columns: what was spent, then each panel."""
+    panels = scaling.panels
+    header = ["model", "family", "tokens", "FLOPs", *(panel.title for panel in panels)]
+    rows: list[list[str]] = []
+    for name in sorted({one.series for one in checkpoints}):
+        own = [one for one in checkpoints if one.series == name]
+        if any(name in panel.floors for panel in panels):
+            floors = [_score(panel, panel.floors.get(name)) for panel in panels]
+            rows.append([name + UNTRAINED, own[0].family, "0", "0", *floors])
+        for one in own:
+            scores = [_score(panel, _found(panel, one)) for panel in panels]
+            rows.append([one.model, one.family, f"{one.tokens:,}", _flops(one.flops), *scores])
+    if any(panel.chance is not None for panel in panels):
+        chance = [shown(panel.metric, panel.chance) for panel in panels]
+        rows.append(["chance", "-", "-", "-", *chance])
+    return pipe_table(header, rows, left=2)
+
+
+def _found(panel: Panel, checkpoint: Checkpoint) -> Score | None:
+    return next((one.score for one in panel.points if one.checkpoint == checkpoint), None)
+
+
+def _score(panel: Panel, score: Score | None) -> str:
+    if score is None:
+        return "-"
+    value, low, high = (shown(panel.metric, one) for one in (score.value, score.low, score.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _flops(flops: float | None) -> str:
+    return "-" if flops is None else f"{flops:.2e}".replace("e+", "e")
