@@ -17,12 +17,13 @@ def train(
     corpus: NeededCorpus,
     out: Annotated[Path, typer.Option(help="Folder of the tokenizer.")],
     vocab_size: Annotated[int, typer.Option(help="Entries, special tokens included.")] = 8192,
-    kind: Annotated[str, typer.Option(help="bpe: byte-level byte-pair encoding.")] = "bpe",
+    kind: Annotated[str, typer.Option(help="bpe or unigram, both over bytes; wordpiece")] = "bpe",
+    characters: Annotated[int, typer.Option(help="About how much text to train on.")] = 120_000_000,
 ) -> None:
-    """Train a tokenizer on a corpus."""
+    """Train a tokenizer on a corpus without its held-out slice."""
     from benchsuite.pretrain.tokenizer import train_tokenizer
 
-    train_tokenizer(corpus, out, vocab_size, kind)
+    train_tokenizer(corpus, out, vocab_size, kind, characters)
     typer.echo(out)
 
 

@@ -9,6 +9,7 @@ import torch
 from benchsuite.files import write_atomically
 from benchsuite.paths import baselines_root
 from benchsuite.pretrain.shards import read_meta
+from benchsuite.pretrain.tokenizer import KIND_NAMES
 
 LOG_LINES = 1000
 TABLE_ROWS = 12
@@ -238,6 +239,10 @@ def _position_kind(meta: dict) -> str:
     return _POSITIONS[architecture["type"]] + (f", {start} at first" if start != "random" else "")
 
 
+def _tokenizer(vocab_size: int, kind: str = "bpe") -> str:
+    return f"{KIND_NAMES[kind]}, {vocab_size:,}"
+
+
 def _rates(meta: dict) -> str:
     optimizer = meta["recipe"]["optimizer"]
     return f"{optimizer['name']} {optimizer['lr']:g}, AdamW {optimizer['adamw_lr'] or 0:g}"
@@ -245,9 +250,7 @@ def _rates(meta: dict) -> str:
 
 _COMPARED = {
     "text": _text,
-    "tokenizer": lambda meta: "byte-level BPE, {vocab_size:,}".format(
-        **meta["recipe"]["tokenizer"]
-    ),
+    "tokenizer": lambda meta: _tokenizer(**meta["recipe"]["tokenizer"]),
     "raw tokens read (T)": lambda meta: f"{meta['tokens']:,}",
     "longest row": lambda meta: f"{meta['recipe']['architecture']['positions']:,}",
     "row lengths": lambda meta: ", ".join(

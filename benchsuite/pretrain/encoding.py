@@ -12,7 +12,7 @@ from benchsuite.files import write_atomically
 from benchsuite.pretrain.corpus import Corpus, is_held_out, pieces
 from benchsuite.pretrain.decontaminate import NgramIndex, build_index, evaluation_files
 from benchsuite.pretrain.shards import META, write_shards
-from benchsuite.pretrain.tokenizer import END_OF_TEXT, load_tokenizer
+from benchsuite.pretrain.tokenizer import END_OF_TEXT, load_tokenizer, special_tokens
 
 ENCODE_BATCH = 64
 
@@ -57,6 +57,9 @@ def encode_corpus(
     texts = check_encoding(corpus, tokens, mix, data)
     faced = load_tokenizer(tokenizer)
     backend = faced.backend_tokenizer
+    for token in special_tokens():
+        if backend.token_to_id(str(token)) is None:
+            raise InputError(f"{tokenizer} has no {token}; make one with `bench tokenizer train`")
     index = build_index(data) if data is not None else None
     shares = _shares(texts.sources(), mix)
     train: list[np.ndarray] = []

@@ -119,7 +119,7 @@ def _prepare(
     if corpus is None:
         raise InputError("no text to train on: give --corpus DIR or --shards DIR")
     # all that is wrong with the input shows before minutes are spent and folders made
-    check_vocab_size(recipe.tokenizer.vocab_size)
+    check_vocab_size(recipe.tokenizer.vocab_size, recipe.tokenizer.kind)
     check_encoding(corpus, recipe.corpus.tokens, recipe.corpus.mix, data)
     _make_folder(out)
     echo(f"training the tokenizer on {corpus}")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from benchsuite.errors import InputError
 from benchsuite.pretrain.objectives import objective_class
 from benchsuite.pretrain.objectives.base import BaseObjective
+from benchsuite.pretrain.tokenizer import Kind
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -50,7 +51,7 @@ class Architecture(_Strict):
 class TokenizerSettings(_Strict):
     """The tokenizer trained on the corpus when no shards are given."""
 
-    kind: Literal["bpe"] = "bpe"
+    kind: Kind = "bpe"
     vocab_size: Count = 8192
 
 

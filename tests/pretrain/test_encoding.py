@@ -10,6 +10,7 @@ from benchsuite.pretrain.corpus import Corpus
 from benchsuite.pretrain.encoding import encode_corpus
 from benchsuite.pretrain.shards import read_meta, read_shards
 from benchsuite.pretrain.tokenizer import load_tokenizer
+from tests.tiny import tiny_tokenizer
 
 
 def test_bad_settings_are_refused_in_one_line(
@@ -19,6 +20,14 @@ def test_bad_settings_are_refused_in_one_line(
         encode_corpus(corpus, tokenizer, tmp_path, tokens=100, mix={"novels": 1.0})
     with pytest.raises(InputError, match="needs a token count"):
         encode_corpus(corpus, tokenizer, tmp_path, mix={"fables": 1.0})
+
+
+def test_a_tokenizer_without_the_shared_special_tokens_is_refused(
+    corpus: Path, tmp_path: Path
+) -> None:
+    tiny_tokenizer("decoder").save_pretrained(tmp_path / "other")
+    with pytest.raises(InputError, match=r"has no \[PAD\]; make one with `bench tokenizer train`"):
+        encode_corpus(corpus, tmp_path / "other", tmp_path / "shards")
 
 
 def test_shards_decode_to_the_documents(shards: Path, corpus: Path) -> None:
