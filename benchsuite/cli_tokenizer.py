@@ -45,15 +45,21 @@ def encode(
 @app.command()
 def report(
     corpus: NeededCorpus,
-    tokenizer: Annotated[Path, typer.Option(help="Folder of the tokenizer.")],
+    tokenizer: Annotated[list[Path], typer.Option(help="Folder of a tokenizer; give several.")],
     as_json: Json = False,
 ) -> None:
-    """Fertility, bytes a token and share of whole words on held-out text."""
-    from benchsuite import console
-    from benchsuite.pretrain.tokenizer import report as measure
+    """Fertility, bytes a token, whole words and unknown tokens on held-out text."""
+    from dataclasses import asdict
 
-    found = measure(corpus, tokenizer)
+    from benchsuite import console
+    from benchsuite.pretrain.tokenizer_report import measure
+
+    rows = [asdict(measures) for measures in measure(corpus, tokenizer)]
     if as_json:
-        console.print_json(found)
-    else:
-        console.print_table("", ("measure", "value"), list(found.items()))
+        console.print_json(rows)
+        return
+    shown = [
+        [round(value, 4) if isinstance(value, float) else value for value in row.values()]
+        for row in rows
+    ]
+    console.print_table("", list(rows[0]), shown)

@@ -1,7 +1,6 @@
 """Tokenizers that a trio of models shares: byte-level BPE, WordPiece, Unigram."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -36,7 +35,6 @@ ALPHABET = 256
 # shards hold ids of 16 bits
 MAX_VOCAB_SIZE = 65_536
 _CONTINUES = "##"
-_WORD = re.compile(r"\w+")
 
 
 def special_tokens() -> list[AddedToken]:
@@ -271,37 +269,3 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     except Exception as error:  # the library raises nothing narrower
         raise InputError(f"{path} is damaged ({error}); make it again") from error
     return PreTrainedTokenizerFast.from_pretrained(folder)
-
-
-def report(corpus: Path, tokenizer: Path, characters: int = 2_000_000) -> dict[str, float]:
-    """Measures on held-out text: fertility (tokens a word), bytes a token, whole-word share.
-
-    A word is a maximal run of word characters; it is whole when it is one token together with
-    the space before it.
-    """
-    backend = load_tokenizer(tokenizer).backend_tokenizer
-    piece_count = words = tokens = size = whole = 0
-    for text in Corpus(corpus).sample(characters, held_out=True):
-        encoding = backend.encode(text, add_special_tokens=False)
-        spans = {_strip(text, start, end) for start, end in encoding.offsets}
-        matches = [match.span() for match in _WORD.finditer(text)]
-        piece_count += 1
-        words += len(matches)
-        whole += sum(span in spans for span in matches)
-        tokens += len(encoding.ids)
-        size += len(text.encode())
-    if not tokens or not words:
-        raise InputError(f"the held-out slice of {corpus} is empty; the corpus is too small")
-    return {
-        "pieces": piece_count,
-        "words": words,
-        "tokens": tokens,
-        "fertility": tokens / words,
-        "bytes_per_token": size / tokens,
-        "whole_word_share": whole / words,
-    }
-
-
-def _strip(text: str, start: int, end: int) -> tuple[int, int]:
-    """A token's span without the space at its head."""
-    return (start + 1, end) if text[start : start + 1] == " " else (start, end)
