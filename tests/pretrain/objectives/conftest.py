@@ -2,18 +2,20 @@
 
 import os
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
 
+from benchsuite.pretrain.corpus import Corpus, pieces
 from benchsuite.pretrain.data import Rows
 from benchsuite.pretrain.objectives.base import BaseObjective, Vocabulary
 from benchsuite.pretrain.tokenizer import load_tokenizer
 from tests.pretrain.conftest import made_up_text
 
+TOKENS = 200_000
 SHARED_TOKENIZER = Path(__file__).parents[3] / "baselines" / "models" / "gpt"
 
 
@@ -29,26 +31,34 @@ def vocabulary() -> Vocabulary:
         pytest.param(
             "real",
             marks=pytest.mark.skipif(
-                "BENCHSUITE_DATA" not in os.environ, reason="BENCHSUITE_DATA is not set"
+                "BENCHSUITE_CORPUS" not in os.environ, reason="BENCHSUITE_CORPUS is not set"
             ),
         ),
     ],
 )
 def tokens(request: pytest.FixtureRequest, vocabulary: Vocabulary) -> np.ndarray:
-    """About 200,000 ids; documents (of SQuAD where text is real) end with end-of-text."""
+    """200,000 ids; pieces of documents (of all sources where text is real) end with end-of-text."""
     if request.param == "made":
         rng = random.Random(0)
-        texts = [made_up_text(rng) for _ in range(900)]
-    else:
-        path = Path(os.environ["BENCHSUITE_DATA"]) / "rajpurkar/squad/plain_text/train.parquet"
-        column = next(pq.ParquetFile(path).iter_batches(batch_size=9000, columns=["context"]))
-        texts = list(dict.fromkeys(column.column("context").to_pylist()))
+        return _encoded((made_up_text(rng) for _ in range(900)), vocabulary, TOKENS)
+    corpus = Corpus(Path(os.environ["BENCHSUITE_CORPUS"]))
+    share = -(-TOKENS // len(corpus.sources()))
+    parts = []
+    for source in corpus.sources():
+        texts = (piece for document in corpus.documents(source) for piece in pieces(document))
+        parts.append(_encoded(texts, vocabulary, share))
+    return np.concatenate(parts)[:TOKENS]
+
+
+def _encoded(texts: Iterable[str], vocabulary: Vocabulary, limit: int) -> np.ndarray:
+    """The first `limit` ids of some texts."""
     backend = vocabulary.tokenizer.backend_tokenizer
-    encoded = [
-        [*encoding.ids, vocabulary.end]
-        for encoding in backend.encode_batch(texts, add_special_tokens=False)
-    ]
-    return np.concatenate(encoded)[:200_000].astype(np.uint16)
+    ids: list[int] = []
+    for text in texts:
+        if len(ids) >= limit:
+            break
+        ids += [*backend.encode(text, add_special_tokens=False).ids, vocabulary.end]
+    return np.array(ids[:limit], dtype=np.uint16)
 
 
 def make_batch(

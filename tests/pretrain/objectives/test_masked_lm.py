@@ -86,6 +86,23 @@ def test_masks_are_dynamic(tokens: np.ndarray, vocabulary: Vocabulary) -> None:
     assert not np.array_equal(first["positions"], other["positions"])
 
 
+def test_the_next_epoch_masks_the_same_text_otherwise(
+    tokens: np.ndarray, vocabulary: Vocabulary
+) -> None:
+    objective = Objective(split_rate=0)
+    window = objective.window(256)
+    few = tokens[: 10 * window + 1]
+    windows, batch = make_batch(objective, few, vocabulary, rows=20)
+    assert np.array_equal(windows[:10].unique(dim=0), windows[10:].unique(dim=0))
+    shared = []
+    for row, text in enumerate(windows[:10]):
+        (again,) = (10 + i for i in range(10) if torch.equal(windows[10 + i], text))
+        one, other = (set(batch["positions"][i].tolist()) for i in (row, again))
+        shared.append(len(one & other) / len(one))
+    # 15% of one reading's targets are the other's by chance
+    assert np.mean(shared) == pytest.approx(0.15, abs=0.08)
+
+
 def test_whole_words_are_targets_as_a_whole(tokens: np.ndarray, vocabulary: Vocabulary) -> None:
     """By the decoded text and a regular expression, not by the objective's token tables."""
     _, batch = make_batch(Objective(whole_word=True, split_rate=0), tokens, vocabulary, rows=60)
