@@ -178,7 +178,8 @@ def models(as_json: Json = False) -> None:
     else:
         columns = list(rows[0]) if rows else ["name"]
         console.print_table("", columns, [list(row.values()) for row in rows])
-        console.out.print("also: ./path, hf:<id>@<revision>, <name>:untrained", markup=False)
+        also = "also: ./path, hf:<id>@<revision>, <name>@<step>, <name>:untrained"
+        console.out.print(also, markup=False)
 
 
 @app.command()
