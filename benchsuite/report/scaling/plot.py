@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke")
 WIDTH, HEIGHT = 330, 190
+DASH = 5
 LEGEND_TITLE = ["model", "(dashed: untrained)"]
 AXIS_TITLES: dict[Measure, str] = {
     "tokens": "tokens read (log scale)",
@@ -103,7 +104,7 @@ def _panel(
     """
     import altair as alt
 
-    legend = alt.Legend(title=LEGEND_TITLE)
+    legend = alt.Legend(title=LEGEND_TITLE, symbolOpacity=1)
     colour = alt.Color("model:N", legend=legend).scale(domain=names, range=list(COLOURS))
     shape = alt.Shape("model:N", legend=legend).scale(domain=names, range=list(SHAPES))
     spent = _spent(checkpoints, measure)
@@ -121,17 +122,26 @@ def _panel(
     unit = METRIC_NAMES.get(panel.metric, panel.metric) + (" (%)" if _scale(panel) == 100 else "")
     up = alt.Y("score:Q").scale(zero=False).axis(title=unit, tickCount=6)
     points = alt.Chart(alt.Data(values=_rows(panel, measure))).encode(x=across, y=up, color=colour)
-    floors = [
-        {"model": name, "score": score.value * _scale(panel)}
-        for name, score in sorted(panel.floors.items())
-        if name in names
-    ]
     layers = [
-        alt.Chart(alt.Data(values=floors))
-        .mark_rule(strokeDash=[5, 4], opacity=0.8)
-        .encode(y=up, color=colour),
+        *_floors(panel, names, up, colour),
         points.mark_rule(opacity=0.6).encode(y=alt.Y("low:Q"), y2="high:Q"),
         points.mark_line(strokeWidth=1.5),
         points.mark_point(filled=True, opacity=1, size=55).encode(shape=shape),
     ]
     return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+
+
+def _floors(panel: Panel, names: list[str], up: alt.Y, colour: alt.Color) -> list[alt.Chart]:
+    """Dashed lines at the untrained models; their dashes interleave, so that none hides another."""
+    import altair as alt
+
+    gap = DASH * max(len(names) - 1, 1)
+    return [
+        alt.Chart(
+            alt.Data(values=[{"model": name, "score": panel.floors[name].value * _scale(panel)}])
+        )
+        .mark_rule(strokeDash=[DASH, gap], strokeDashOffset=-DASH * place)
+        .encode(y=up, color=colour)
+        for place, name in enumerate(names)
+        if name in panel.floors
+    ]

@@ -76,6 +76,15 @@ def test_untrained_models_are_dashed_lines_and_intervals_bars() -> None:
     assert {(bar["low"], bar["high"]) for bar in bars} == {("50", "70")}
 
 
+def test_untrained_models_of_one_score_are_both_seen() -> None:
+    """Dashes of 5 in steps of 10: the second line's lie in the first one's gaps."""
+    found = [scored("gpt:untrained", 0.5), scored("t5:untrained", 0.5), *TRIO[1:3], *TRIO[4:6]]
+    lines = [
+        one for one in marks(to_svg(collect(found)), "rule mark") if "5,5" in one.attrib.values()
+    ]
+    assert [one.get("stroke-dashoffset", "0") for one in lines] == ["0", "-5"] * 2
+
+
 def test_families_differ_in_colour_and_shape_the_same_in_every_panel() -> None:
     svg = to_svg(collect(TRIO))
     looks = {
