@@ -28,7 +28,7 @@ from benchsuite.pretrain.model import (
 from benchsuite.pretrain.objectives.base import Vocabulary
 from benchsuite.pretrain.optim import make_optimizers, rate_factor, set_rates
 from benchsuite.pretrain.recipe import Budget, Recipe, load_recipe
-from benchsuite.pretrain.shards import META, read_meta, read_shards
+from benchsuite.pretrain.shards import META, check_shards, read_meta, read_shards
 from benchsuite.pretrain.tokenizer import check_vocab_size, load_tokenizer, train_tokenizer
 
 FIRST_SNAPSHOT = 64
@@ -162,6 +162,8 @@ class Trainer:
         for phase in recipe.lengths:
             self.train.require(self.objective.window(phase.length))
             self.validation.require(self.objective.window(phase.length))
+        for rows in (self.train, self.validation):
+            check_shards(rows.tokens, shards, rows.name, self.vocabulary.size)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(recipe.seed)
         self.model = build_model(recipe.architecture, self.vocabulary).to(self.device)

@@ -2,6 +2,8 @@
 
 import json
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -64,7 +66,7 @@ def _write(arrays: Iterable[np.ndarray], folder: Path, split: str) -> int:
 
 
 def read_shards(folder: Path, split: str) -> np.ndarray:
-    """All tokens of a split in order, (tokens,) uint16. Raises InputError when there are none."""
+    """All tokens of a split in order, (tokens,) uint16. Raises InputError for none or damage."""
     paths = sorted(folder.glob(f"{split}-*.npz"))
     if not paths:
         raise InputError(
@@ -73,9 +75,26 @@ def read_shards(folder: Path, split: str) -> np.ndarray:
         )
     parts = []
     for path in paths:
-        with np.load(path, allow_pickle=False) as archive:
-            parts.append(archive["tokens"])
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                parts.append(archive["tokens"])
+        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError) as error:
+            raise InputError(
+                f"{path} is damaged; copy it again, or encode again with `bench tokenizer encode`"
+            ) from error
     return np.concatenate(parts)
+
+
+def check_shards(tokens: np.ndarray, folder: Path, split: str, vocab_size: int) -> None:
+    """Raises InputError where a split is not that of `shards.json` or of the tokenizer."""
+    told = read_meta(folder)[f"{split}_tokens"]
+    if len(tokens) != told:
+        raise InputError(
+            f"{folder} has {len(tokens):,} {split} tokens, {META} tells {told:,}; copy all shards, "
+            f"and no others"
+        )
+    if tokens.max() >= vocab_size:
+        raise InputError(f"the {split} shards in {folder} are of another tokenizer than is there")
 
 
 def read_meta(folder: Path) -> dict:
@@ -83,4 +102,7 @@ def read_meta(folder: Path) -> dict:
     path = folder / META
     if not path.is_file():
         raise InputError(f"{folder} has no {META}; make shards with `bench tokenizer encode`")
-    return json.loads(path.read_text())
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path} is damaged; copy it again, or encode again") from error

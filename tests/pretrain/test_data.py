@@ -1,5 +1,6 @@
 """Shards, packed rows, atomic files."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,14 @@ from benchsuite.errors import InputError
 from benchsuite.files import write_atomically
 from benchsuite.pretrain import shards as shards_module
 from benchsuite.pretrain.data import Rows
-from benchsuite.pretrain.shards import META, SHARD_TOKENS, read_meta, read_shards, write_shards
+from benchsuite.pretrain.shards import (
+    META,
+    SHARD_TOKENS,
+    check_shards,
+    read_meta,
+    read_shards,
+    write_shards,
+)
 
 
 def test_shards_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,6 +71,45 @@ def test_shard_errors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no train shards"):
         read_shards(tmp_path, "train")
     with pytest.raises(InputError, match=r"no shards\.json|has no shards\.json"):
+        read_meta(tmp_path)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _cut,
+        _flip,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_text("no array"),
+        lambda path: np.savez(path, other=np.arange(3)),
+    ],
+)
+def test_a_damaged_shard_is_named(damage: Callable[[Path], object], tmp_path: Path) -> None:
+    write_shards([np.random.default_rng(0).integers(0, 400, 5000)], tmp_path, "train")
+    damage(tmp_path / "train-00000.npz")
+    with pytest.raises(InputError, match=r"train-00000\.npz is damaged; copy it again"):
+        read_shards(tmp_path, "train")
+
+
+def test_shards_that_do_not_belong_together(tmp_path: Path) -> None:
+    (tmp_path / META).write_text('{"train_tokens": 400}')
+    check_shards(np.arange(400), tmp_path, "train", vocab_size=400)
+    with pytest.raises(InputError, match=r"399 train tokens, shards\.json tells 400; copy all"):
+        check_shards(np.arange(399), tmp_path, "train", vocab_size=400)
+    with pytest.raises(InputError, match="of another tokenizer"):
+        check_shards(np.arange(400), tmp_path, "train", vocab_size=399)
+    (tmp_path / META).write_text("{")
+    with pytest.raises(InputError, match=r"shards\.json is damaged"):
         read_meta(tmp_path)
 
 
