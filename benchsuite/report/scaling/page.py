@@ -70,16 +70,14 @@ def _at_equal(scaling: Scaling, measure: Measure) -> list[str]:
         return []
     title = MEASURES[measure]
     amount = f"{budget:,.0f}" if measure == "tokens" else _flops(budget)
-    text = (
+    text = [
         f"The latest checkpoint of each model within {amount} {title}, where the most modest one "
         f"ends ({SLACK:.0%} more counts as equal). Checkpoints are far apart: what each really "
         "spent is in its row."
-    )
-    late = [
-        f"{name}: its first checkpoint is beyond that." for name, one in within.items() if not one
     ]
+    text += [f"{name}: its first one is beyond that." for name, one in within.items() if not one]
     chosen = [one for one in within.values() if one is not None]
-    return [f"## At equal {title}", "", text, *map(escape, late), "", *_table(scaling, chosen), ""]
+    return [f"## At equal {title}", "", escape(" ".join(text)), "", *_table(scaling, chosen), ""]
 
 
 def _table(scaling: Scaling, checkpoints: Sequence[Checkpoint]) -> list[str]:

@@ -70,7 +70,7 @@ def test_one_model_is_compared_with_nothing() -> None:
 
 def test_a_model_without_a_checkpoint_small_enough_is_named() -> None:
     page = render(collect([scored("gpt", 0.6, 10), scored("t5", 0.5, 4), scored("t5@1", 0.5, 1)]))
-    assert "gpt: its first checkpoint is beyond that." in page
+    assert "gpt: its first one is beyond that." in page
     assert [row[0] for row in section(page, "At equal tokens")] == ["t5", "chance"]
     assert "At equal FLOPs" not in page
 
