@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -47,6 +48,13 @@ def counted_flops(work: Callable[[], object]) -> int:
     with FlopCounterMode(display=False) as counter:
         work()
     return int(counter.get_total_flops())
+
+
+def bfloat16_instructions() -> str:
+    """The best instructions for bfloat16 products that this processor says it has."""
+    info = Path("/proc/cpuinfo")
+    flags = info.read_text().split() if info.is_file() else []
+    return next((name for name in ("amx_bf16", "avx512_bf16") if name in flags), "none")
 
 
 def load() -> float:
