@@ -8,6 +8,7 @@ from typing import Literal
 
 from tokenizers import (
     AddedToken,
+    Regex,
     Tokenizer,
     decoders,
     models,
@@ -93,22 +94,37 @@ def train_unigram(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     """
     check_vocab_size(vocab_size, "unigram")
     tokenizer = _byte_level(models.Unigram())
+    words = tokenizer.pre_tokenizer
+    # seeds are what recurs within the list of different words: cut finer than at white space, the
+    # most frequent word would be no seed unless it is a part of another one
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r" ?\S+|\s+(?!\S)|\s+"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     trainer = trainers.UnigramTrainer(
-        vocab_size=vocab_size,
+        # more than wanted, for those over the border of two words are left out
+        vocab_size=round(1.1 * vocab_size),
         special_tokens=special_tokens(),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.model = models.Unigram(_in_order(json.loads(tokenizer.to_str())["model"]["vocab"]))
+    trained = json.loads(tokenizer.to_str())["model"]["vocab"]
+    tokenizer.pre_tokenizer = words
+    tokenizer.model = models.Unigram(_best_pieces(trained, tokenizer, vocab_size))
     return tokenizer
 
 
-def _in_order(vocabulary: list[list]) -> list[tuple[str, float]]:
-    """A trained Unigram vocabulary, the same each time; scores are natural logarithms.
+def _best_pieces(
+    vocabulary: list[list], tokenizer: Tokenizer, vocab_size: int
+) -> list[tuple[str, float]]:
+    """Special tokens, bytes and the most probable pieces within words; natural logarithms.
 
-    The trainer adds in parallel, so sums differ in the last digits, and gives the bytes that it
-    did not keep scores 0.0001 apart from the lowest on in an order of chance: here, the lowest.
+    They are the same each time. The trainer adds in parallel, so sums differ in the last digits,
+    and gives the bytes that it did not keep scores 0.0001 apart from the lowest on in an order of
+    chance: here, the lowest.
     """
     count = len(special_tokens())
     special, trained = vocabulary[:count], vocabulary[count:]
@@ -118,8 +134,14 @@ def _in_order(vocabulary: list[list]) -> list[tuple[str, float]]:
         piece: round(lowest if len(piece) == 1 and score < not_kept else score, 6)
         for piece, score in trained
     }
-    ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
-    return [(piece, score) for piece, score in special] + ranked
+    ranked = sorted(scores, key=lambda piece: (-scores[piece], piece))
+    decode, cut = tokenizer.decoder.decode, tokenizer.pre_tokenizer.pre_tokenize_str
+    within = [piece for piece in ranked if len(piece) > 1 and len(cut(decode([piece]))) == 1]
+    single = {piece for piece in ranked if len(piece) == 1}
+    kept = single | set(within[: vocab_size - count - len(single)])
+    return [(piece, score) for piece, score in special] + [
+        (piece, scores[piece]) for piece in ranked if piece in kept
+    ]
 
 
 def _byte_level(model: models.Model) -> Tokenizer:

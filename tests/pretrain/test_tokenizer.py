@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,13 @@ def test_unigram_scores_are_probabilities_of_pieces() -> None:
     unseen = {score for piece, score in _SCORES.items() if piece not in seen}
     assert unseen == {min(_SCORES.values())}
     assert 0.8 < sum(map(math.exp, seen.values())) < 1.2
+
+
+def test_unigram_has_frequent_words_without_their_punctuation() -> None:
+    # "quick" is a part of no other word: the library's trainer, given words alone, cannot find it
+    tokenizer = train_unigram(["the quick fox. a quick, quick dog; so quick! quick?"] * 9, 330)
+    assert tokenizer.encode("a quick, quick!").tokens == ["a", "Ġquick", ",", "Ġquick", "!"]
+    assert not any(re.search(r"[a-z][.,;!?]", piece) for piece in tokenizer.get_vocab())
 
 
 def test_one_set_of_special_tokens_for_all(loaded: PreTrainedTokenizerFast) -> None:
