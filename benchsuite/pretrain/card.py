@@ -2,6 +2,7 @@
 
 import json
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -41,13 +42,14 @@ _USE = {
 }
 
 
-def write_card(folder: Path, log: Path, shards: Path) -> None:
+def write_card(folder: Path, log: Path, shards: Path, evidence: Sequence[str] = ()) -> None:
     """Write `README.md` and `training_log.jsonl` into a model's folder.
 
     Args:
         folder: the exported model; its `benchsuite.json` says how it was trained.
         log: the run's whole log.
         shards: the shards it was trained on; their `shards.json` counts the text.
+        evidence: more sections, of what was measured with the model.
     """
     meta = json.loads((folder / "benchsuite.json").read_text())
     entries = [json.loads(line) for line in log.read_text().splitlines()]
@@ -58,6 +60,7 @@ def write_card(folder: Path, log: Path, shards: Path) -> None:
             *_comparison(meta),
             _data(meta, read_meta(shards)),
             _curve(entries),
+            *evidence,
             _limits(meta),
         ]
     )

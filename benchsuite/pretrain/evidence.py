@@ -1,0 +1,141 @@
+"""Sections of a model card that come from records, other runs and lm-eval's own output."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from benchsuite.errors import InputError
+from benchsuite.records import Record, folder_name, read_outcomes, read_store
+
+
+def blimp_section(name: str, weights: str, store: Path) -> str:
+    """BLiMP by field, of a model and of its untrained self.
+
+    Args:
+        weights: hash of the model's weights; a record of other weights is not its own.
+
+    Raises InputError where the store has no zero-shot record of the model on all of BLiMP.
+    """
+    own = _record(store, name, weights)
+    fresh = _record(store, f"{name}:untrained", None)
+    fields = [r.subset for r in own.results if r.primary and r.subset.startswith("group:")]
+    pairs = own.headline.n if own.headline else 0
+    lines = [
+        "## BLiMP",
+        "",
+        f"Zero-shot by `{own.headline.score if own.headline else ''}` over {pairs:,} pairs, "
+        "percent with 95% bootstrap intervals; the untrained model has the same architecture and "
+        "tokenizer.",
+        "",
+        "| field | accuracy | untrained |",
+        "|---|---:|---:|",
+    ]
+    for field in ["", *sorted(fields)]:
+        title = field.removeprefix("group:").replace("_", " and ") or "mean over 67 paradigms"
+        lines.append(f"| {title} | {_shown(own, field)} | {_shown(fresh, field)} |")
+    return "\n".join(lines)
+
+
+def trials_section(trials: Sequence[Path]) -> str:
+    """What was tried before the run, a row a folder of `bench pretrain`."""
+    lines = [
+        "## Trials",
+        "",
+        "Short runs that settings were chosen by; validation losses in nats a target.",
+        "",
+        "| optimizer | peak rate | AdamW's | schedule | positions a step | position table "
+        "| tokens | minutes | validation loss |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for folder in trials:
+        recipe = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)[
+            "recipe"
+        ]
+        entries = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        steps = [entry for entry in entries if "loss" in entry]
+        losses = {
+            key.removeprefix("validation_loss_"): value
+            for key, value in entries[-1].items()
+            if key.startswith("validation_loss_")
+        }
+        if not losses:
+            raise InputError(f"{folder}: the run is not finished; resume it with `bench pretrain`")
+        optimizer, schedule = recipe["optimizer"], recipe["schedule"]
+        decay = f" over the last {schedule['decay']:.0%}" if schedule.get("decay") else ""
+        lines.append(
+            f"| {optimizer['name']} | {optimizer['lr']:g} | {optimizer['adamw_lr'] or '-'} "
+            f"| {schedule.get('shape', 'cosine')}{decay} | {recipe['batch_tokens']:,} "
+            f"| {recipe['architecture'].get('position_table', 'random')} "
+            f"| {steps[-1]['tokens']:,} | {steps[-1]['seconds'] / 60:.1f} "
+            f"| {', '.join(f'{value:.3f} at {length}' for length, value in losses.items())} |"
+        )
+    return "\n".join(lines)
+
+
+def harness_section(name: str, weights: str, store: Path, samples: Path) -> str:
+    """Our accuracy on BLiMP's paradigms beside lm-eval's own, the same pairs.
+
+    lm-eval counts a tie as right where the grammatical sentence comes first, which it always does,
+    and this project as a half: pairs that tie in either are left out of both.
+
+    Args:
+        samples: folder of lm-eval's `--log_samples`, made by its own engine (`--model hf`).
+    """
+    own = _record(store, name, weights)
+    table = read_outcomes(store / folder_name(own.cell), own)
+    ours = table[table["primary"]].set_index(["subset", "id"])
+    lines = [
+        "## Against lm-eval",
+        "",
+        "Accuracy of lm-eval's own engine (`hf`, float32) and of this project's on the same pairs, "
+        "percent; pairs that tie are set apart.",
+        "",
+        "| paradigm | pairs | ties | lm-eval | benchsuite |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for file in sorted(samples.rglob("samples_blimp_*.jsonl")):
+        paradigm = file.name.removeprefix("samples_blimp_").rpartition("_")[0]
+        theirs = {}
+        for line in file.read_text().splitlines():
+            sample = json.loads(line)
+            good, bad = (float(answer[0]) for answer in sample["filtered_resps"])
+            theirs[str(sample["doc"]["pair_id"])] = (good > bad, good == bad)
+        mine = ours.loc[paradigm]
+        kept = [key for key in mine.index if str(key) in theirs]
+        tied = [key for key in kept if theirs[str(key)][1] or mine.loc[key, "tied"]]
+        rest = [key for key in kept if key not in set(tied)]
+        if not rest:
+            raise InputError(f"{file}: no pair of the record on {paradigm}")
+        lines.append(
+            f"| {paradigm} | {len(kept):,} | {len(tied)} "
+            f"| {100 * sum(theirs[str(key)][0] for key in rest) / len(rest):.1f} "
+            f"| {100 * float(mine.loc[rest, 'credit'].mean()):.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def _record(store: Path, model: str, weights: str | None) -> Record:
+    """The zero-shot record on BLiMP with the most pairs."""
+    found = [
+        record
+        for record in read_store(store)
+        if (record.cell["model"], record.cell["task"]) == (model, "blimp")
+        and (record.cell["regime"], record.status) == ("zeroshot", "done")
+        and weights in (None, record.cell["key_parts"]["weights"])
+    ]
+    if not found:
+        raise InputError(
+            f"{store} has no record of {model} on BLiMP; run "
+            f"`bench run --model {model} --task blimp --store {store}`"
+        )
+    return max(found, key=lambda record: record.counts["examples"])
+
+
+def _shown(record: Record, subset: str) -> str:
+    for row in record.results:
+        if row.primary and row.subset == subset and row.metric == "accuracy":
+            assert row.value is not None and row.low is not None and row.high is not None
+            return f"{100 * row.value:.1f} [{100 * row.low:.1f}, {100 * row.high:.1f}]"
+    return "-"

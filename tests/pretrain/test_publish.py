@@ -1,0 +1,44 @@
+"""Finished runs become bundled models, with cards."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchsuite.errors import InputError
+from benchsuite.pretrain import card, publish
+from benchsuite.pretrain.loop import pretrain
+from tests.pretrain.conftest import quiet
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for module in (card, publish):
+        monkeypatch.setattr(module, "baselines_root", lambda: tmp_path / "baselines")
+    return tmp_path / "baselines"
+
+
+def test_a_finished_run_is_published_with_its_trials(
+    root: Path, recipe: Path, shards: Path, tmp_path: Path
+) -> None:
+    run, trial = tmp_path / "run", tmp_path / "toy-trial"
+    for folder in (run, trial):
+        pretrain(recipe, None, folder, shards=shards, echo=quiet)
+    name = json.loads((run / "model" / "benchsuite.json").read_text())["recipe"]["name"]
+    stale = root / "models" / name / "stale.txt"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    own = trial.rename(tmp_path / f"{name}-trial")
+    publish.publish([run], shards, trials=[own, tmp_path / "other-trial"])
+    model = root / "models" / name
+    assert not stale.exists()
+    weights = "model.safetensors"
+    assert (model / weights).read_bytes() == (run / "model" / weights).read_bytes()
+    text = (model / "README.md").read_text()
+    assert text.index("## Loss") < text.index("## Trials") < text.index("## Limits")
+
+
+def test_an_unfinished_run_changes_nothing(root: Path, shards: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no finished run; resume it"):
+        publish.publish([tmp_path], shards)
+    assert not root.exists()
