@@ -81,9 +81,10 @@ def pretrain(
 ) -> Path:
     """Pretrain a recipe's model and return the Hugging Face folder, `out/model`.
 
-    `out` also gets `log.jsonl`, `checkpoint.pt` (resumed from when it is there), and `step-<n>`
-    folders at steps 64, 128, 256, ... Without `shards`, a tokenizer and shards are made from
-    `corpus` in `out` unless they are there already.
+    `out` also gets `log.jsonl`, `checkpoint.pt` (resumed from when it is there), `before_decay.pt`
+    (to go on from with a larger budget, where the schedule has a `decay`), and folders `step-<n>`
+    at steps 64, 128, 256, ... Without `shards`, a tokenizer and shards are made from `corpus` in
+    `out` unless they are there already.
 
     The folder is complete: weights, tokenizer, model card and a shortened log.
 
@@ -191,6 +192,8 @@ class Trainer:
             if "validation_loss" in entry:
                 self._save_checkpoint()
                 saved = now
+            if progress < self._decay_start() <= progress_of(self.state, self.recipe.budget):
+                self._save_checkpoint(self.out / "before_decay.pt")
             if now - printed > PROGRESS_SECONDS:
                 self.echo(self._line(entry))
                 printed = now
@@ -324,7 +327,11 @@ class Trainer:
         """The recipe without its budget: another budget refits the schedules, no more."""
         return json.loads(self.recipe.model_dump_json(exclude={"budget"}))
 
-    def _save_checkpoint(self) -> None:
+    def _decay_start(self) -> float:
+        """The share of the budget up to which the rate is the peak's."""
+        return 1 - self.recipe.schedule.decay if self.recipe.schedule.decay else 0.0
+
+    def _save_checkpoint(self, target: Path | None = None) -> None:
         content = {
             "recipe": self._settings(),
             "state": asdict(self.state),
@@ -332,7 +339,7 @@ class Trainer:
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "generator": torch.get_rng_state(),
         }
-        write_atomically(self.checkpoint, lambda file: torch.save(content, file))
+        write_atomically(target or self.checkpoint, lambda file: torch.save(content, file))
 
     def _resume(self) -> None:
         """Load the checkpoint when there is one, and cut the log back to its step."""

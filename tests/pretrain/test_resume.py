@@ -1,5 +1,6 @@
 """An interrupted run goes on as if it had never stopped, or is refused in one line."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -199,3 +200,24 @@ def test_a_broken_save_keeps_the_last_checkpoint(
         trainer._save_checkpoint()
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["state"]["step"] == 7
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == []
+
+
+def test_a_run_goes_on_from_before_its_decay(
+    write_recipe: Callable[..., Path], shards: Path, tmp_path: Path
+) -> None:
+    recipe = write_recipe(schedule={"shape": "linear", "warmup": 0.0, "decay": 0.5})
+    pretrain(recipe, None, tmp_path / "short", shards=shards, echo=quiet)
+    longer = tmp_path / "longer"
+    shutil.copytree(tmp_path / "short", longer)
+    (longer / "before_decay.pt").replace(longer / "checkpoint.pt")
+    pretrain(recipe, None, longer, shards=shards, tokens=40 * 256, echo=quiet)
+    short, log = (
+        [entry for entry in read_log(tmp_path / name) if "loss" in entry]
+        for name in ("short", "longer")
+    )
+    assert [entry["step"] for entry in log] == list(range(1, 41))
+    assert log[:10] == short[:10]
+    # The peak's rate goes on up to half of the larger budget.
+    rates = [entry["lr"] for entry in log]
+    assert rates[:20] == [0.02] * 20 and rates[20:] == sorted(rates[20:], reverse=True)
+    assert rates[-1] < 0.002 and short[-1]["lr"] < 0.003
