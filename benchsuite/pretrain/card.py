@@ -2,7 +2,8 @@
 
 import json
 import platform
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -177,6 +178,7 @@ def _data(meta: dict, corpus: dict) -> str:
             "validation or test example of the evaluation data at hand, or with BLiMP, were "
             "removed (shares above). Training splits of the evaluation data were not looked for."
         )
+        lines += _removed_by_dataset(corpus["sources"].values())
     else:
         lines.append("Not decontaminated: the text may overlap with evaluation data.")
     for seen_task in meta["seen_in_pretraining"]:
@@ -188,6 +190,21 @@ def _data(meta: dict, corpus: dict) -> str:
     if licences:
         lines.append(f"Licences of the text: {licences}. The strictest one binds the weights.")
     return "\n".join(lines)
+
+
+def _removed_by_dataset(sources: Collection[dict]) -> list[str]:
+    """What was removed for each evaluation set, most first."""
+    words = sum(counts["words"] for counts in sources)
+    removed: Counter[str] = Counter()
+    for counts in sources:
+        removed.update(counts.get("contaminated_by", {}))
+    if not removed:
+        return []
+    lines = ["", "| removed for | words | share of all words |", "|---|---|---|"]
+    lines += [
+        f"| {name} | {count:,} | {count / words:.4%} |" for name, count in removed.most_common()
+    ]
+    return [*lines, ""]
 
 
 def _share(counts: dict, what: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchsuite.errors import InputError
 
@@ -24,7 +25,11 @@ _SPACES = re.compile(r"[ \t\xa0]+")
 
 @dataclass
 class CorpusCounts:
-    """What became of the documents of one source; words are whitespace-separated."""
+    """What became of the documents of one source; words are whitespace-separated.
+
+    contaminated_by: words that were removed for an n-gram in common with a dataset; those in common
+    with several count for each.
+    """
 
     documents: int = 0
     duplicates: int = 0
@@ -33,8 +38,9 @@ class CorpusCounts:
     contaminated_paragraphs: int = 0
     words: int = 0
     contaminated_words: int = 0
+    contaminated_by: dict[str, int] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, int]:
+    def as_dict(self) -> dict[str, Any]:
         """The counts by name, for a report."""
         return dict(vars(self))
 

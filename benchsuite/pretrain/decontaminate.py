@@ -24,20 +24,27 @@ _EVALUATION = ("validation*.parquet", "test*.parquet")
 
 
 class NgramIndex:
-    """Sorted hashes of the word n-grams of the evaluation texts."""
+    """Sorted hashes of the word n-grams of the evaluation texts, all and by dataset."""
 
     def __init__(self, n: int = N) -> None:
         self.n = n
+        self.by_dataset: dict[str, np.ndarray] = {}
         self.hashes = np.empty(0, dtype=np.uint64)
         self._ids: dict[str, int] = {}
         # base^(n-1) ... base^0 modulo 2^64: a polynomial hash of the n word hashes
         self._powers = [pow(_BASE, n - 1 - i, 2**64) for i in range(n)]
 
-    def add(self, texts: Iterable[str]) -> None:
-        """Put the n-grams of each text into the index."""
+    def add(self, texts: Iterable[str], dataset: str) -> None:
+        """Put the n-grams of each of a dataset's texts into the index."""
         found = [self._hash(text) for text in texts]
-        if found:
-            self.hashes = np.unique(np.concatenate([self.hashes, *found]))
+        known = self.by_dataset.get(dataset, self.hashes[:0])
+        self.by_dataset[dataset] = np.unique(np.concatenate([known, *found]))
+        self.hashes = np.unique(np.concatenate([self.hashes, self.by_dataset[dataset]]))
+
+    def datasets_of(self, paragraph: str) -> list[str]:
+        """The datasets that a paragraph shares an n-gram with."""
+        hashes = self._hash(paragraph)
+        return [name for name, known in self.by_dataset.items() if np.isin(hashes, known).any()]
 
     def overlaps(self, paragraphs: list[str]) -> np.ndarray:
         """(len(paragraphs),) bool: which of them share an n-gram with the index."""
@@ -86,16 +93,15 @@ def evaluation_files(data: Path) -> list[Path]:
     return sorted(paths)
 
 
-def evaluation_texts(data: Path) -> Iterable[str]:
-    """Every string of the evaluation splits below a data mirror."""
+def _texts(path: Path) -> Iterable[str]:
+    """Every string of a split."""
     # pyarrow is imported where it is used: shards are trained on without it
     import pyarrow.parquet as pq
 
-    for path in evaluation_files(data):
-        table = pq.read_table(path)
-        for name, column in zip(table.column_names, table.columns, strict=True):
-            if name != "id":
-                yield from _strings(column)
+    table = pq.read_table(path)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if name != "id":
+            yield from _strings(column)
 
 
 def _strings(column: "pa.ChunkedArray") -> Iterable[str]:
@@ -109,7 +115,13 @@ def _strings(column: "pa.ChunkedArray") -> Iterable[str]:
 
 
 def build_index(data: Path) -> NgramIndex:
-    """The index of a whole data mirror."""
+    """The index of a whole data mirror; BLiMP's paradigms are one dataset."""
     index = NgramIndex()
-    index.add(evaluation_texts(data))
+    files: dict[str, list[Path]] = {}
+    for path in evaluation_files(data):
+        folder = path.parent.relative_to(data)
+        whole = folder.parent if folder.parent.name == "blimp" else folder
+        files.setdefault(whole.as_posix(), []).append(path)
+    for dataset, paths in files.items():
+        index.add((text for path in paths for text in _texts(path)), dataset)
     return index

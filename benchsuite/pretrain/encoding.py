@@ -147,6 +147,11 @@ def _drop_contaminated(
     counts.contaminated_paragraphs += int(drop.sum())
     counts.words += sum(sizes)
     counts.contaminated_words += int(np.dot(drop, sizes))
+    if index is not None:
+        for number in np.flatnonzero(drop):
+            for dataset in index.datasets_of(flat[number]):
+                by = counts.contaminated_by
+                by[dataset] = by.get(dataset, 0) + sizes[number]
     kept, position = [], 0
     for text in paragraphs:
         flags = drop[position : position + len(text)]

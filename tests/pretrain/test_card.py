@@ -57,6 +57,7 @@ SHARDS = {
             "contaminated_words": 15_000,
             "paragraphs": 1000,
             "contaminated_paragraphs": 5,
+            "contaminated_by": {"glue/rte": 3000, "blimp": 12_000},
         }
     },
 }
@@ -98,6 +99,7 @@ def test_card_states_its_figures(tmp_path: Path) -> None:
         "4.321 nats a target at length 256, 4.567 nats a target at length 1000",
         "| news | 20,000,000 | 1,000 | 15,000,000 | 0.500% | 0.100% |",
         "(50%; about 7,492,500 words)",
+        "| blimp | 12,000 | 0.0800% |\n| glue/rte | 3,000 | 0.0200% |",
         "training split of `race`",
         "CC BY 2.5; research only",
         "| 1250 | 5,000,000 | 6.789 |",

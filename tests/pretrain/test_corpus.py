@@ -90,7 +90,7 @@ def test_ngram_overlap_equals_the_naive_one() -> None:
             paragraphs.append("Well, " + ", ".join(source[:13]).upper() + "!")
             paragraphs.append("Well, " + " ".join(source[:12]) + " never")
     index = NgramIndex()
-    index.add(evaluation)
+    index.add(evaluation, "made")
     expected = [_naive(paragraph, evaluation) for paragraph in paragraphs]
     assert 5 < sum(expected) < len(expected)
     assert index.overlaps(paragraphs).tolist() == expected
@@ -99,7 +99,7 @@ def test_ngram_overlap_equals_the_naive_one() -> None:
 def test_an_empty_index_drops_nothing() -> None:
     assert not NgramIndex().overlaps(["a " * 40, ""]).any()
     index = NgramIndex()
-    index.add(["b " * 40])
+    index.add(["b " * 40], "made")
     assert index.overlaps([]).shape == (0,)
 
 
@@ -125,6 +125,20 @@ def test_contaminated_paragraphs_are_left_out(tmp_path: Path, tokenizer: Path) -
     assert meta["decontaminated"]
     assert counts["contaminated_paragraphs"] == 1
     assert counts["contaminated_words"] == len(leaked.split())
+    assert counts["contaminated_by"] == {"some/task": len(leaked.split())}
+
+
+def test_an_overlap_is_of_each_dataset_that_has_it(tmp_path: Path) -> None:
+    first, second = (" ".join(f"{kind}{i}" for i in range(13)) for kind in "ab")
+    for folder, text in (("blimp/one", first), ("blimp/two", second), ("race/high", second)):
+        path = tmp_path / "nyu-mll" / folder
+        path.mkdir(parents=True)
+        split = "train" if "blimp" in folder else "test"
+        pq.write_table(pa.table({"text": [text]}), path / f"{split}.parquet")
+    index = build_index(tmp_path)
+    assert index.datasets_of(f"x {first} y") == ["nyu-mll/blimp"]
+    assert index.datasets_of(second) == ["nyu-mll/blimp", "nyu-mll/race/high"]
+    assert index.datasets_of(first.removesuffix(" a12")) == []
 
 
 def test_lists_of_words_are_indexed(tmp_path: Path) -> None:
