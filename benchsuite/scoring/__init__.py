@@ -9,6 +9,7 @@ import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from benchsuite.errors import InputError
 from benchsuite.scoring.types import Request, Score, Scorer, Usage
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ ENGINES = {
 
 
 def make_scorer(model: Model, batch_tokens: int = 8192) -> Scorer:
-    """The engine of the model's family. batch_tokens: tokens of a batch, padding counted."""
+    """The engine of the model's family. batch_tokens: tokens of a batch, padding counted.
+
+    Raises InputError for fewer than one.
+    """
+    if batch_tokens < 1:
+        raise InputError(f"batch_tokens is {batch_tokens}; give at least 1")
     module, _, name = ENGINES[model.family].partition(":")
     scorer: Scorer = getattr(importlib.import_module(module), name)(model, batch_tokens)
     return scorer

@@ -26,8 +26,8 @@ def read_through(
 
     The same as `read_off` of the logits' `log_softmax`.
     """
-    where = torch.tensor(places, device=states.device)
-    wanted = torch.tensor(tokens, device=states.device)
+    where = torch.tensor(places, dtype=torch.long, device=states.device)
+    wanted = torch.tensor(tokens, dtype=torch.long, device=states.device)
     found = torch.zeros(len(wanted), device=states.device)
     likeliest = torch.zeros(len(wanted), dtype=torch.bool, device=states.device)
     for start in range(0, len(states), ROWS):
@@ -50,7 +50,8 @@ def _read(head: nn.Linear, states: Tensor, where: Tensor, wanted: Tensor) -> tup
         piece = nn.functional.linear(states, weight, bias).float()
         highest = piece.amax(1)
         # From the largest probability: `softmax` is fused, `logsumexp` takes 3 times as long.
-        sums.append(highest - piece.softmax(1).amax(1).log())
+        above = -piece.softmax(1).amax(1).log()
+        sums.append((highest, above.masked_fill(highest.isneginf(), 0.0)))
         here = ((wanted >= start) & (wanted < start + width)).nonzero()[:, 0]
         rows = where[here]
         logits[here] = piece[rows, wanted[here] - start]
@@ -59,4 +60,6 @@ def _read(head: nn.Linear, states: Tensor, where: Tensor, wanted: Tensor) -> tup
         tied = here[logits[here] == highest[rows]]
         first[tied] &= piece[where[tied]].argmax(1) == wanted[tied] - start
         top = torch.maximum(top, highest)
-    return logits - torch.stack(sums).logsumexp(0)[where], first & (logits == top[where])
+    # Relative to the highest: far from zero logits round more coarsely than their differences.
+    total = torch.stack([highest - top + above for highest, above in sums]).logsumexp(0)
+    return logits - top[where] - total[where], first & (logits == top[where])

@@ -6,16 +6,37 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from benchsuite.errors import InputError
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """Score each of `continuations` after `context` (both raw text, boundaries included).
 
     An empty context stands for the start of a text. No continuation may be empty.
+
+    Raises InputError for what is no text, a lone surrogate included, and for a single string in
+    the place of several continuations.
     """
 
     context: str
     continuations: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.continuations, str):
+            raise InputError(
+                f"continuations are several texts: give ({self.continuations!r},), not "
+                f"{self.continuations!r}"
+            )
+        for text in (self.context, *self.continuations):
+            if not isinstance(text, str):
+                raise InputError(f"a request is made of texts, not of {text!r}")
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise InputError(
+                    f"half a surrogate pair in {text[:60]!r}: the text was cut or decoded wrongly"
+                ) from None
 
 
 @dataclass(frozen=True, slots=True)

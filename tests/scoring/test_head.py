@@ -48,3 +48,25 @@ def test_a_later_piece_outdoes_an_earlier_one(pieces):
     head.weight.data = torch.arange(12.0)[:, None]
     found = read_through(head, torch.ones(1, 1), [0, 0], [3, 11])
     assert [best for _, best in found] == [False, True]
+
+
+def test_a_piece_without_any_possible_token(pieces):
+    head = nn.Linear(1, 12)
+    head.bias.data[4:8] = -torch.inf
+    logs = head(torch.ones(1, 1)).log_softmax(1)
+    found = read_through(head, torch.ones(1, 1), [0] * 3, [1, 5, 9])
+    assert [value for value, _ in found] == pytest.approx(logs[0, [1, 5, 9]].tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("far", [1e4, -1e4])
+def test_logits_far_from_zero(pieces, far):
+    torch.manual_seed(0)
+    head = nn.Linear(5, 30)
+    head.bias.data += far
+    states = torch.randn(9, 5)
+    logits = head(states).double()  # the rounding of the logits themselves is not the head's
+    places, tokens = list(range(9)), [7, 8, 9, 10, 11, 12, 28, 29, 0]
+    expected = logits.log_softmax(1)[places, tokens].tolist()
+    found = read_through(head, states, places, tokens)
+    assert [value for value, _ in found] == pytest.approx(expected, abs=1e-5)
+    assert read_through(head, states, [], []) == []
