@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchsuite.records import finite
 from benchsuite.results import Summary
 from benchsuite.stats import LEVEL, REPLICATES, SEED, bootstrap
 from benchsuite.tasks.example import Example
@@ -118,6 +119,8 @@ def _value(aggregation: Aggregation, items: list[Any]) -> float:
         return float(aggregation(items))
     except OverflowError:  # a perplexity of texts that are very unlikely
         return math.inf
+    except ZeroDivisionError:  # a perplexity of empty texts alone
+        return math.nan
 
 
 def _is_perplexity(aggregation: Aggregation) -> bool:
@@ -152,9 +155,9 @@ def _interval(
         warnings.simplefilter("ignore")
         for _ in range(REPLICATES):
             picks = generator.integers(0, len(items), size=len(items))
-            drawn.append(float(aggregation([items[pick] for pick in picks])))
+            drawn.append(_value(aggregation, [items[pick] for pick in picks]))
     low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    return finite(float(low)), finite(float(high))
 
 
 def _outcomes(

@@ -264,6 +264,17 @@ def test_whole_texts_have_no_demonstrations(run):
     assert record.status == "not_applicable" and "without demonstrations" in record.reason
 
 
+def test_empty_texts_cost_a_draw_not_the_cell(run, folder):
+    data = folder / "validation.jsonl"
+    documents = [json.loads(line) for line in data.read_text().splitlines()][:3]
+    for document in documents[1:]:
+        document["long"] = ""
+    data.write_text("\n".join(map(json.dumps, documents)))
+    [record] = run("made_rolling")
+    assert record.status == "done", record.reason
+    assert all(row.low <= row.value <= row.high for row in record.results)
+
+
 def test_mutual_information_is_of_one_path(run, folder, tiny_bert_folder):
     data, path = folder / "validation.jsonl", folder / "made_information.yaml"
     documents = [json.loads(line) for line in data.read_text().splitlines()]
