@@ -11,6 +11,7 @@ from benchsuite.errors import InputError
 from benchsuite.pretrain.objectives import objective_class
 from benchsuite.pretrain.objectives.base import BaseObjective
 from benchsuite.pretrain.tokenizer import Kind
+from benchsuite.yaml_keys import repeated_keys
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -198,11 +199,15 @@ def load_recipe(path: Path) -> Recipe:
     if not path.is_file():
         raise InputError(f"no recipe {path}; the bundled ones are in baselines/recipes")
     try:
-        content = yaml.safe_load(path.read_text())
+        text = path.read_text()
+        content = yaml.safe_load(text)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or root is None:
         raise InputError(f"{path}: a recipe is a mapping of settings")
+    for key, line, first in repeated_keys(root):
+        raise InputError(f"{path}:{line}: key `{key}` repeats the one of line {first}")
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:

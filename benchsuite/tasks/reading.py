@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from benchsuite.tasks.spec import SpecError
+from benchsuite.yaml_keys import repeated_keys
 
 Key = str | int
 Model = TypeVar("Model", bound=BaseModel)
@@ -65,7 +66,10 @@ def parse(path: Path, kind: type[Model]) -> Parsed[Model]:
         return Parsed(None, [Fault(f"malformed YAML: {str(error).splitlines()[0]}", 1)])
     if not isinstance(root, yaml.MappingNode):
         return Parsed(None, [Fault("must be a mapping of keys to values", 1)], root)
-    faults = list(_repeated(root))
+    faults = [
+        Fault(f"key `{key}` repeats the one of line {first}", line)
+        for key, line, first in repeated_keys(root)
+    ]
     for key, _ in root.value:
         if key.value in NOT_IN_FILES:
             faults.append(Fault(f"unknown key `{key.value}` (ids come from paths)", _mark(key)))
@@ -79,22 +83,6 @@ def parse(path: Path, kind: type[Model]) -> Parsed[Model]:
 
 def _mark(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
-
-
-def _repeated(node: yaml.Node) -> Iterator[Fault]:
-    """Keys that stand twice in one mapping, of which YAML would silently keep the last."""
-    if isinstance(node, yaml.SequenceNode):
-        for child in node.value:
-            yield from _repeated(child)
-    elif isinstance(node, yaml.MappingNode):
-        lines: dict[str, int] = {}
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in lines:
-                    message = f"key `{key.value}` repeats the one of line {lines[key.value]}"
-                    yield Fault(message, _mark(key))
-                lines.setdefault(key.value, _mark(key))
-            yield from _repeated(value)
 
 
 def _line(root: yaml.Node, where: Sequence[Key]) -> int:

@@ -115,3 +115,12 @@ def test_files_that_are_no_recipe(tmp_path: Path, text: str, message: str) -> No
 def test_a_missing_recipe(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no recipe"):
         load_recipe(tmp_path / "none.yaml")
+
+
+def test_a_key_that_stands_twice_is_refused(settings: dict, tmp_path: Path) -> None:
+    file = tmp_path / "twice.yaml"
+    text = yaml.safe_dump(settings)
+    file.write_text(text + "seed: 1\nseed: 2\n")
+    last = len(text.splitlines()) + 2
+    with pytest.raises(InputError, match=f"twice.yaml:{last}: key `seed` repeats .* {last - 1}$"):
+        load_recipe(file)
