@@ -44,7 +44,7 @@ class NgramIndex:
     def datasets_of(self, paragraph: str) -> list[str]:
         """The datasets that a paragraph shares an n-gram with."""
         hashes = self._hash(paragraph)
-        return [name for name, known in self.by_dataset.items() if np.isin(hashes, known).any()]
+        return [name for name, known in self.by_dataset.items() if _found(hashes, known).any()]
 
     def overlaps(self, paragraphs: list[str]) -> np.ndarray:
         """(len(paragraphs),) bool: which of them share an n-gram with the index."""
@@ -52,11 +52,7 @@ class NgramIndex:
         sizes = [len(part) for part in hashes]
         flat = np.concatenate(hashes) if hashes else self.hashes[:0]
         result = np.zeros(len(paragraphs), dtype=bool)
-        if not len(self.hashes) or not len(flat):
-            return result
-        position = np.searchsorted(self.hashes, flat)
-        position[position == len(self.hashes)] = 0
-        hit = self.hashes[position] == flat
+        hit = _found(flat, self.hashes)
         result[np.repeat(np.arange(len(paragraphs)), sizes)[hit]] = True
         return result
 
@@ -78,6 +74,15 @@ class NgramIndex:
             mixed = ((len(self._ids) + 1) * 0xBF58476D1CE4E5B9) % 2**64
             value = self._ids[word] = mixed ^ (mixed >> 29)
         return value
+
+
+def _found(hashes: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Which of the hashes are among known, sorted ones: by binary search, `known` being long."""
+    if not len(known):
+        return np.zeros(len(hashes), dtype=bool)
+    position = np.searchsorted(known, hashes)
+    position[position == len(known)] = 0
+    return known[position] == hashes
 
 
 def evaluation_files(data: Path) -> list[Path]:
