@@ -138,7 +138,7 @@ def _architecture(architecture: dict) -> str:
     depth = f"{architecture['layers']} layers"
     if kind == "t5":
         depth = f"{architecture['layers']} + {architecture['layers']} layers"
-    width = architecture["feed_forward"] or 4 * architecture["hidden_size"]
+    width = architecture.get("feed_forward") or 4 * architecture["hidden_size"]
     return (
         f"{_NAMES[kind]}: {depth}, width {architecture['hidden_size']}, inner width {width}, "
         f"{architecture['heads']} heads, rows of at most {architecture['positions']}, tied "

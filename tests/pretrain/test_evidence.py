@@ -12,7 +12,7 @@ from benchsuite.pretrain.evidence import blimp_section, harness_section, trials_
 from benchsuite.records import Headline, Record, Result, write
 
 
-def _record(model: str, weights: str, value: float) -> Record:
+def _record(model: str, weights: str, value: float, task: str = "blimp") -> Record:
     def row(subset: str, value: float) -> Result:
         return Result(
             split="train",
@@ -32,10 +32,10 @@ def _record(model: str, weights: str, value: float) -> Record:
     return Record(
         cell={
             "model": model,
-            "task": "blimp",
+            "task": task,
             "regime": "zeroshot",
             "seed": None,
-            "key": f"{weights:0<64}",
+            "key": f"{weights}{len(task):0<62}",
             "key_parts": {"weights": weights},
         },
         status="done",
@@ -70,6 +70,7 @@ def store(tmp_path: Path) -> Path:
     )
     write(tmp_path / "store", _record("gpt", "aa", 0.6), outcomes)
     write(tmp_path / "store", _record("gpt:untrained", "cc", 0.5), outcomes)
+    write(tmp_path / "store", _record("gpt", "aa", 0.5, "lm-eval:blimp_island"), outcomes)
     return tmp_path / "store"
 
 
@@ -82,7 +83,7 @@ def test_blimp_by_field(store: Path) -> None:
 
 
 def test_records_of_other_weights_are_not_the_models(store: Path) -> None:
-    with pytest.raises(InputError, match="no record of gpt on BLiMP; run `bench run --model gpt"):
+    with pytest.raises(InputError, match="no record of gpt on blimp; run `bench run --model gpt"):
         blimp_section("gpt", "bb", store)
 
 
@@ -93,13 +94,12 @@ def test_ties_are_set_apart_from_both(store: Path, tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "samples_blimp_island_2026-01-01T00-00-00.jsonl").write_text(
         "".join(
-            json.dumps({"doc": {"pair_id": at}, "filtered_resps": [[good, True], [bad, False]]})
-            + "\n"
+            json.dumps({"doc_id": at, "filtered_resps": [[good, True], [bad, False]]}) + "\n"
             for at, (good, bad) in enumerate(answers)
         )
     )
     section = harness_section("gpt", "aa", store, tmp_path / "harness")
-    assert section.splitlines()[-1] == "| island | 4 | 2 | 100.0 | 50.0 |"
+    assert section.splitlines()[-1] == "| island | 4 | 2 | 100.0 | 50.0 | 25.0 |"
 
 
 def test_trials_are_read_off_their_runs(tmp_path: Path) -> None:
