@@ -10,6 +10,7 @@ import torch
 
 from benchsuite.files import write_atomically
 from benchsuite.paths import baselines_root
+from benchsuite.pretrain.log import read_log, validation_losses, write_log
 from benchsuite.pretrain.shards import read_meta
 from benchsuite.pretrain.tokenizer import KIND_NAMES
 
@@ -53,7 +54,7 @@ def write_card(folder: Path, log: Path, shards: Path, evidence: Sequence[str] = 
         evidence: more sections, of what was measured with the model.
     """
     meta = json.loads((folder / "benchsuite.json").read_text())
-    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    entries = read_log(log)
     text = "\n\n".join(
         [
             _front_matter(meta),
@@ -66,8 +67,7 @@ def write_card(folder: Path, log: Path, shards: Path, evidence: Sequence[str] = 
         ]
     )
     write_atomically(folder / "README.md", lambda file: file.write((text + "\n").encode()))
-    short = "".join(json.dumps(entry) + "\n" for entry in thin_out(entries))
-    write_atomically(folder / "training_log.jsonl", lambda file: file.write(short.encode()))
+    write_log(folder / "training_log.jsonl", thin_out(entries))
 
 
 def thin_out(entries: list[dict], lines: int = LOG_LINES) -> list[dict]:
@@ -97,7 +97,6 @@ def _summary(meta: dict, entries: list[dict]) -> str:
     architecture = recipe["architecture"]
     optimizer = recipe["optimizer"]
     seconds = meta["hours"] * 3600
-    last = [value for key, value in entries[-1].items() if key.startswith("validation_loss_")]
     lengths = " then ".join(
         f"{phase['length']} ({phase['share']:.0%})" for phase in recipe["lengths"]
     )
@@ -125,8 +124,8 @@ def _summary(meta: dict, entries: list[dict]) -> str:
         if recipe["precision"] == "bfloat16"
         else "float32",
         "validation loss": ", ".join(
-            f"{loss:.3f} nats a target at length {phase['length']}"
-            for phase, loss in zip(recipe["lengths"], last, strict=False)
+            f"{loss:.3f} nats a target at length {length}"
+            for length, loss in validation_losses(entries[-1]).items()
         ),
     }
     lines = "\n".join(f"| {name} | {value} |" for name, value in rows.items())

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from benchsuite.errors import InputError
+from benchsuite.pretrain.log import read_log, validation_losses
 from benchsuite.records import Record, folder_name, read_outcomes, read_store
 
 
@@ -53,13 +54,9 @@ def trials_section(trials: Sequence[Path]) -> str:
         recipe = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)[
             "recipe"
         ]
-        entries = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        entries = read_log(folder / "log.jsonl")
         steps = [entry for entry in entries if "loss" in entry]
-        losses = {
-            key.removeprefix("validation_loss_"): value
-            for key, value in entries[-1].items()
-            if key.startswith("validation_loss_")
-        }
+        losses = validation_losses(entries[-1]) if entries else {}
         if not losses:
             raise InputError(f"{folder}: the run is not finished; resume it with `bench pretrain`")
         optimizer, schedule = recipe["optimizer"], recipe["schedule"]

@@ -18,6 +18,7 @@ from benchsuite.files import write_atomically
 from benchsuite.pretrain.card import describe_hardware, write_card
 from benchsuite.pretrain.data import Rows
 from benchsuite.pretrain.encoding import check_encoding, encode_corpus
+from benchsuite.pretrain.log import append_to_log, read_log, write_log
 from benchsuite.pretrain.model import (
     FAMILIES,
     build_model,
@@ -188,7 +189,7 @@ class Trainer:
                 entry["validation_loss"] = self.evaluate()
             if _is_snapshot(self.state.step):
                 self.save(self.out / f"step-{self.state.step}")
-            self._write_log(entry)
+            append_to_log(self.log, entry)
             if "validation_loss" in entry:
                 self._save_checkpoint()
                 saved = now
@@ -201,7 +202,7 @@ class Trainer:
             f"validation_loss_{phase.length}": self.evaluate(phase.length)
             for phase in self.recipe.lengths
         }
-        self._write_log({"step": self.state.step, "tokens": self.state.tokens, **losses})
+        append_to_log(self.log, {"step": self.state.step, "tokens": self.state.tokens, **losses})
         self._save_checkpoint()
         self.save(self.out / "model")
         write_card(self.out / "model", self.log, self.shards)
@@ -367,34 +368,10 @@ class Trainer:
         for optimizer, saved in zip(self.optimizers, content["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         torch.set_rng_state(content["generator"])
-        entries = self._read_log()
+        entries = read_log(self.log)
         # steps after the checkpoint, and the closing entry of a finished run, are written again
-        kept = [x for x in entries if x["step"] <= self.state.step and "loss" in x]
-        text = "".join(json.dumps(entry) + "\n" for entry in kept)
-        write_atomically(self.log, lambda file: file.write(text.encode()))
+        write_log(self.log, [x for x in entries if x["step"] <= self.state.step and "loss" in x])
         self.echo(f"resuming at step {self.state.step}, {self.state.tokens:,} tokens")
-
-    def _read_log(self) -> list[dict]:
-        """Entries of the log, without a last line that a killed run wrote half of."""
-        lines = self.log.read_bytes().splitlines() if self.log.is_file() else []
-        entries = []
-        for number, line in enumerate(lines, start=1):
-            try:
-                entries.append(json.loads(line))
-            except ValueError as error:  # no JSON, or not even UTF-8
-                if number < len(lines):
-                    raise InputError(
-                        f"{self.log}: line {number} is no JSON; delete that line, "
-                        f"or give another --out"
-                    ) from error
-        return entries
-
-    def _write_log(self, entry: dict) -> None:
-        with self.log.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
-            if "validation_loss" in entry:
-                os.fsync(file.fileno())
 
     def _line(self, entry: dict) -> str:
         done = progress_of(self.state, self.recipe.budget)
