@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchsuite.console import print_error
 from benchsuite.errors import InputError
 from benchsuite.models.registry import resolve_model
 from benchsuite.paths import baselines_root
@@ -73,7 +74,7 @@ def main() -> int:
     try:
         publish(**vars(parser.parse_args()))
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(str(error))
         return 2
     return 0
 
