@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from benchsuite.models.registry import Model
+from benchsuite.scoring import score
 from benchsuite.scoring.types import Request
 
 
@@ -58,3 +59,20 @@ def greedy(model: Model, context: str, stop: list[str], max_new_tokens: int) -> 
             if one in text:
                 return min((text.split(one)[0] for one in stop if one in text), key=len)
     return text
+
+
+def check_that_one_of_two_tied_tokens_is_greedy(model: Model) -> None:
+    """Two tokens equally likely after any text: equal scores, and the first is the greedy one."""
+    texts = ("s", "t")
+    tied = [model.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    assert [len(ids) for ids in tied] == [1, 1]
+    logits = torch.zeros(model.network.config.vocab_size)
+    logits[torch.tensor(tied)] = 1.0
+    head = model.network.get_output_embeddings()
+    hook = head.register_forward_hook(lambda module, states, output: logits.expand_as(output))
+    try:
+        (found,) = score(model, [Request("The answ", texts)], details=True)
+    finally:
+        hook.remove()
+    assert found.tokens[0][0] == found.tokens[1][0]
+    assert found.greedy == (tied[0] < tied[1], tied[1] < tied[0])

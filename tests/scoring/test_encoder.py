@@ -29,6 +29,7 @@ from benchsuite.models.registry import Model, load_model
 from benchsuite.scoring import Request, encoder, make_scorer, score
 from benchsuite.scoring.paths import PATHS
 from tests.scoring.encoder_reference import log_likelihoods, token_scores
+from tests.scoring.reference import check_that_one_of_two_tied_tokens_is_greedy
 from tests.tiny import SENTENCES, tiny_bert, tiny_tokenizer
 
 TOLERANCE = 1e-4  # nats, in float32
@@ -107,19 +108,7 @@ def _cloze(model: Model, context: str, text: str) -> tuple[float, bool]:
 
 
 def test_of_tokens_that_tie_one_is_greedy(model):
-    texts = ("s", "t")
-    tied = [model.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-    assert [len(ids) for ids in tied] == [1, 1]
-    logits = torch.zeros(model.network.config.vocab_size)
-    logits[torch.tensor(tied)] = 1.0
-    head = model.network.get_output_embeddings()
-    hook = head.register_forward_hook(lambda module, states, output: logits.expand_as(output))
-    try:
-        (found,) = score(model, [Request("The answ", texts)], details=True)
-    finally:
-        hook.remove()
-    assert found.tokens[0] == found.tokens[1]
-    assert found.greedy == (tied[0] < tied[1], tied[1] < tied[0])
+    check_that_one_of_two_tied_tokens_is_greedy(model)
 
 
 def test_verbalizers_of_one_length_are_read_off_one_copy(model):

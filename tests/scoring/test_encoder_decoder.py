@@ -11,6 +11,7 @@ from benchsuite.models.registry import Model, load_model
 from benchsuite.scoring import Request, make_scorer, score
 from benchsuite.scoring import encoder_decoder as engine
 from benchsuite.scoring.sentinels import find_sentinels, speaks_in_spans
+from tests.scoring.reference import check_that_one_of_two_tied_tokens_is_greedy
 from tests.scoring.seq2seq import SHAPES, build, greedy, request_values, sentinel
 from tests.scoring.test_decoder import requests_of
 from tests.tiny import SENTENCES
@@ -155,19 +156,7 @@ def test_greedy_marks_the_continuation_and_not_its_end(spans):
 
 
 def test_of_tokens_that_tie_one_is_greedy(plain):
-    texts = ("s", "t")
-    tied = [plain.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-    assert [len(ids) for ids in tied] == [1, 1]
-    logits = torch.zeros(plain.network.config.vocab_size)
-    logits[torch.tensor(tied)] = 1.0
-    head = plain.network.get_output_embeddings()
-    hook = head.register_forward_hook(lambda module, states, output: logits.expand_as(output))
-    try:
-        (found,) = score(plain, [Request("The answ", texts)], details=True)
-    finally:
-        hook.remove()
-    assert found.tokens[0][0] == found.tokens[1][0]
-    assert found.greedy == (tied[0] < tied[1], tied[1] < tied[0])
+    check_that_one_of_two_tied_tokens_is_greedy(plain)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
