@@ -18,6 +18,7 @@ BUILT_IN = {
     "zeroshot": "benchsuite.regimes.zeroshot:ZeroShot",
     "fewshot": "benchsuite.regimes.fewshot:FewShot",
     "embed": "benchsuite.regimes.embed:Embed",
+    "full": "benchsuite.regimes.full:Full",
 }
 
 

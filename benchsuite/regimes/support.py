@@ -75,6 +75,24 @@ TABLE: dict[str, dict[str, Row]] = {
     },
 }
 
+_MAKERS = ("ours", "peft")
+_OURS = ("ours", "ours", "ours")
+_UNTAUGHT = "which of two sentences is grammatical is asked, not taught"
+_NOTHING = (_UNTAUGHT, _UNTAUGHT, _UNTAUGHT)
+
+
+def _same(entries: tuple[str, str, str]) -> dict[str, tuple[str, str, str]]:
+    """One row for every kind of task that a head can be trained on."""
+    kinds = ("classification", "regression", "choice", "tagging", "span")
+    return {**dict.fromkeys(kinds, entries), "minimal_pair": _NOTHING}
+
+
+# Of the regimes that train: whose code does it (peft's, where it supports the combination; else
+# ours, on torch), or the reason why not. In the order of FAMILIES.
+TRAINED: dict[str, dict[str, tuple[str, str, str]]] = {
+    "full": _same(_OURS),
+}
+
 # Further grounds, each by the name that `NotApplicable.condition` carries.
 CONDITIONS: dict[str, dict[str, str]] = {
     "zeroshot": {
@@ -97,6 +115,7 @@ CONDITIONS: dict[str, dict[str, str]] = {
         "no threshold": "`threshold=tuned` where the task needs no threshold",
         "no labels": "`threshold=tuned` where the selection slice has no labels",
     },
+    "full": {},
 }
 
 
@@ -126,6 +145,9 @@ def paths(regime: str, use: str, family: str) -> Paths:
 
 def reason_not_applicable(regime: str, task: TaskSpec, family: str) -> str | None:
     """Why the regime cannot bring the family to any part of the task; None where it can."""
+    if regime in TRAINED:
+        entry = TRAINED[regime][task.kind][FAMILIES.index(family)]
+        return None if entry in _MAKERS else entry
     rows = uses(regime, task)
     if not rows:
         return f"task {task.id} has no prompts"
@@ -140,7 +162,7 @@ def allows(regime: str, task: TaskSpec, family: str, error: NotApplicable) -> bo
     True for regimes and kinds of task that the table does not speak of: those of plugins and of
     lm-eval.
     """
-    if regime not in TABLE or task.kind not in METHODS:
+    if regime not in (*TABLE, *TRAINED) or task.kind not in METHODS:
         return True
     if error.condition:
         return error.condition in CONDITIONS[regime]
@@ -171,6 +193,28 @@ def markdown() -> str:
         if regime != "embed":
             lines += ["- the task has no prompts"]
         lines += [f"- {text} (`{name}`)" for name, text in CONDITIONS[regime].items()]
+    lines += [
+        "",
+        "## Regimes that train",
+        "",
+        "Whose code trains it: `peft` where that library supports the combination, `ours` on torch",
+        "elsewhere. A task without training examples is `unavailable` under all of them.",
+    ]
+    for regime, entries in TRAINED.items():
+        lines += [
+            "",
+            f"### {regime}",
+            "",
+            f"| kind | {' | '.join(FAMILIES)} |",
+            "|---|---|---|---|",
+        ]
+        lines += [
+            f"| {kind} | {' | '.join(e if e in _MAKERS else f'no: {e}' for e in row)} |"
+            for kind, row in entries.items()
+        ]
+        if CONDITIONS[regime]:
+            lines += ["", "Not applicable, too, where:", ""]
+            lines += [f"- {text} (`{name}`)" for name, text in CONDITIONS[regime].items()]
     lines += [
         "",
         "## Scores a method of prompting can have",

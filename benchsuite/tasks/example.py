@@ -16,6 +16,7 @@ class Example:
     target: the answer: int index of the label (classification, choice), float (regression),
     tuple of int tag indices (tagging), tuple of str gold answers, () for no answer (span),
     0 (minimal_pair: the good sentence); None where the example is unscorable (label -1).
+    starts: character of the context at which each gold answer begins, where the data say so (span).
     """
 
     id: str
@@ -25,6 +26,7 @@ class Example:
     group: str
     fields: dict[str, Any]
     target: Any
+    starts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

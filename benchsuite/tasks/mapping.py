@@ -37,7 +37,9 @@ def examples_of(spec: TaskSpec, table: Table, split: str, subset: str) -> list[E
             fields = {
                 name: _field(name, table.columns[column][row]) for name, column in inputs.items()
             }
-            target = target_of(spec, fields, answers[row] if answers is not None else None)
+            answer_of_row = answers[row] if answers is not None else None
+            target = target_of(spec, fields, answer_of_row)
+            starts = _starts(fields, target, answer_of_row) if spec.kind == "span" else ()
         except ValueError as error:
             raise InputError(f"{table.where(row)}: {error}") from error
         name = str(row) if id_column is None else _identifier(table, id_column, row)
@@ -53,6 +55,7 @@ def examples_of(spec: TaskSpec, table: Table, split: str, subset: str) -> list[E
                 group="" if group is None else spec.group_name(str(group)),
                 fields=fields,
                 target=target,
+                starts=starts,
             )
         )
     return examples
@@ -61,8 +64,8 @@ def examples_of(spec: TaskSpec, table: Table, split: str, subset: str) -> list[E
 def data_hash(examples: list[Example]) -> str:
     """SHA-256 of the canonical JSON of the examples in use, in order, whatever their source.
 
-    A line an example: id, subset, group, cluster, fields and target; keys sorted, UTF-8, floats
-    by `repr`, no Unicode normalization.
+    A line an example: id, subset, group, cluster, fields, target and, where there are any, the
+    answers' places; keys sorted, UTF-8, floats by `repr`, no Unicode normalization.
     """
     digest = hashlib.sha256()
     for example in examples:
@@ -74,6 +77,8 @@ def data_hash(examples: list[Example]) -> str:
             "fields": example.fields,
             "target": example.target,
         }
+        if example.starts:
+            row["starts"] = example.starts
         text = json.dumps(row, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         digest.update(text.encode("utf-8") + b"\n")
     return digest.hexdigest()
@@ -208,6 +213,31 @@ def _span(spec: TaskSpec, fields: dict[str, Any], value: Any) -> tuple[str, ...]
     elif isinstance(value, list) and all(isinstance(one, dict) and "text" in one for one in value):
         value = [one["text"] for one in value]
     return tuple(_texts("answers", value))
+
+
+def _starts(fields: dict[str, Any], target: Any, value: Any) -> tuple[int, ...]:
+    """Where each gold answer begins in the context, as `answer_start` says.
+
+    () where it says nothing, or another text stands at one of its places: only training looks at
+    them, and it can look for the answer itself.
+    """
+    if not target:
+        return ()
+    value = _json("answers", value) if str(value).startswith(("{", "[")) else value
+    if isinstance(value, dict):
+        given = value.get("answer_start")
+    elif isinstance(value, list) and isinstance(value[0], dict):
+        given = [one.get("answer_start") for one in value]
+    else:
+        given = None
+    if not isinstance(given, list) or not all(isinstance(start, int) for start in given):
+        return ()
+    starts = tuple(given)
+    stands = [
+        fields["context"][start : start + len(text)] == text
+        for start, text in zip(starts, target, strict=False)
+    ]
+    return starts if len(starts) == len(target) and all(stands) else ()
 
 
 def _choice(spec: TaskSpec, fields: dict[str, Any], value: Any) -> int | None:

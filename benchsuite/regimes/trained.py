@@ -1,0 +1,260 @@
+"""What all regimes share that are trained by gradient descent: data, model, loop, artifact."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from benchsuite.cells import digest
+from benchsuite.errors import DataUnavailable, NotApplicable
+from benchsuite.regimes import support
+from benchsuite.regimes.base import Options, read_options
+from benchsuite.training.settings import TrainingOptions, number_of_epochs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from benchsuite.cells import Cell
+    from benchsuite.models.registry import Model
+    from benchsuite.tasks.task import SplitData, Task
+    from benchsuite.training.loop import Progress
+    from benchsuite.training.model import TaskModel
+    from benchsuite.training.predictor import TrainedPredictor
+
+DEFAULT_POOLING: dict[str, Literal["first", "last"]] = {
+    "encoder": "first",
+    "decoder": "last",
+    "encoder-decoder": "first",
+}
+
+
+def training_data(task: Task, cell: Cell) -> dict[str, SplitData]:
+    """The slices a trained regime looks at: `train` (capped) and `selection`.
+
+    Raises DataUnavailable where the task has no training split or nothing labelled in it.
+    """
+    try:
+        train, selection = task.train(cell.train_limit), task.selection()
+    except NotApplicable as error:
+        raise DataUnavailable(f"{error}: there is nothing to train on") from None
+    if not train.examples:
+        raise DataUnavailable(f"task {task.id}: no labelled training example")
+    return {"train": train, "selection": selection}
+
+
+class TrainedRegime(ABC):
+    """A regime that trains a head, and of the backbone what `prepare` declares.
+
+    default_lr: peak learning rate a family, from docs/defaults.md. told: hears how training goes.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    summary: ClassVar[str]
+    trains: ClassVar[str]
+    source: ClassVar[str]
+    options: ClassVar[type[Options]] = TrainingOptions
+    positional: ClassVar[str | None] = None
+    randomized: ClassVar[bool] = True
+    default_lr: ClassVar[dict[str, float]]
+
+    def __init__(self) -> None:
+        self.told: Callable[[Progress], None] | None = None
+
+    @abstractmethod
+    def prepare(self, model: TaskModel, options: Any) -> None:
+        """Ask for gradients of what the regime trains, adding modules where it has its own.
+
+        The head asks for them already, nothing of the backbone does. Random numbers are drawn
+        from torch's generator, which is seeded.
+        """
+
+    def finish(self, model: TaskModel) -> None:
+        """Bring the trained model to the form it answers in (merged, averaged)."""
+        del model
+
+    def reserved(self, options: Any) -> int:
+        """Positions of the window that the regime takes for itself."""
+        del options
+        return 0
+
+    def groups(self, model: TaskModel, options: Any) -> list[dict[str, Any]]:
+        """Parameter groups for AdamW; weight decay is not for biases, norms and other vectors."""
+        trained = [p for p in model.parameters() if p.requires_grad]
+        return [
+            {"params": [p for p in trained if p.ndim >= 2], "weight_decay": options.decay},
+            {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+        ]
+
+    def reason_not_applicable(self, task: Task, family: str) -> str | None:
+        """What the support table says."""
+        return support.reason_not_applicable(self.name, task.spec, family)
+
+    def labels_used(self, task: Task, cell: Cell) -> int:
+        """Labelled examples of the training slices."""
+        return sum(
+            one.target is not None
+            for data in self.train_data(task, cell).values()
+            for one in data.examples
+        )
+
+    def train_data(self, task: Task, cell: Cell) -> dict[str, SplitData]:
+        """The training examples and the selection slice."""
+        return training_data(task, cell)
+
+    def fit(self, model: Model, task: Task, cell: Cell, scratch: Path) -> TrainedPredictor:
+        """Train, resuming from the checkpoint in `scratch` where there is one."""
+        from benchsuite.training import checkpoint
+        from benchsuite.training.loop import Plan, Trainer
+        from benchsuite.training.predictor import Selection
+
+        options: Any = read_options(self, cell.regime)
+        data = self.train_data(task, cell)
+        predictor, trained = self._build(model, task, cell, options)
+        network = predictor.model
+        maker = predictor.maker
+        items = [item for item in maker.make(data["train"].examples) if _learnable(item)]
+        notes: dict[str, Any] = {"truncated_in_training": maker.counts.truncated}
+        if task.spec.kind == "span":
+            notes["unreachable_answers"] = maker.counts.unreachable
+        if task.spec.kind == "regression":
+            _fit_number(network, [item.target for item in items])
+        selection = Selection(predictor, data["selection"].examples)
+        lr = self.default_lr[model.family] if options.lr is None else options.lr
+        plan = Plan(
+            lr=lr,
+            epochs=number_of_epochs(options, len(items)),
+            batch=options.batch,
+            warmup=options.warmup,
+            decay=options.decay,
+            patience=options.patience,
+            keep_best=options.keep == "best" and bool(selection.examples),
+            seed=cell.seed or 0,
+            run=self._run(model, cell, data),
+            precision=cell.dtype,
+        )
+        trainer = Trainer(
+            network,
+            items,
+            self.groups(network, options),
+            plan,
+            pad=maker.layout.pad,
+            device=cell.device,
+            batch_tokens=cell.batch_tokens,
+            scratch=scratch,
+            select=selection.score if selection.examples else None,
+            told=self.told,
+        )
+        outcome = trainer.run()
+        if selection.examples:
+            predictor.threshold = selection.choose_threshold()
+        predictor.freeze(trained)
+        self.finish(network)
+        checkpoint.remove(scratch)
+        predictor.notes = {
+            **notes,
+            "lr": lr,
+            "epochs": plan.epochs,
+            "epoch": outcome.epoch,
+            "steps": outcome.steps,
+            "selection": outcome.scores,
+            "loss": [round(loss, 6) for loss in outcome.losses],
+            "training_tokens": outcome.tokens,
+            "training_s": round(outcome.seconds, 3),
+        }
+        predictor.usage.tokens = 0
+        return predictor
+
+    def load(
+        self, model: Model, task: Task, cell: Cell, state: dict[str, Tensor]
+    ) -> TrainedPredictor:
+        """The predictor whose `state` this is.
+
+        Raises CellFailed where the tensors are not those this cell trains.
+        """
+        import torch
+
+        from benchsuite.errors import CellFailed
+        from benchsuite.training.predictor import NO_ANSWER
+
+        options: Any = read_options(self, cell.regime)
+        predictor, trained = self._build(model, task, cell, options)
+        tensors = dict(state)
+        threshold = tensors.pop(NO_ANSWER, None)
+        predictor.threshold = None if threshold is None else float(threshold)
+        number = tensors.pop("number", None)
+        known = dict(predictor.model.named_parameters())
+        if {name: t.shape for name, t in tensors.items()} != {n: known[n].shape for n in trained}:
+            raise CellFailed(f"the artifact is not one of {self.name} on {task.id}")
+        with torch.no_grad():
+            for name, tensor in tensors.items():
+                known[name].copy_(tensor)
+            if number is not None:
+                predictor.model.number.copy_(number)
+        predictor.freeze(trained)
+        self.finish(predictor.model)
+        return predictor
+
+    def _build(
+        self, model: Model, task: Task, cell: Cell, options: Any
+    ) -> tuple[TrainedPredictor, list[str]]:
+        """A fresh network with a head, prepared; and the names of what is trained."""
+        import torch
+
+        from benchsuite.models.checkpoint import UNTRAINED_SEED
+        from benchsuite.models.loading import load_network
+        from benchsuite.training.backbone import Backbone
+        from benchsuite.training.items import ItemMaker
+        from benchsuite.training.model import TaskModel
+        from benchsuite.training.predictor import TrainedPredictor
+        from benchsuite.training.rows import Layout
+
+        # The loaded one stays as it is for other cells; weights are trained in full precision.
+        network = load_network(
+            model.ref.path,
+            model.name,
+            family=model.family,
+            dtype="float32",
+            device=cell.device,
+            seed=UNTRAINED_SEED if model.ref.untrained else None,
+        )
+        network.requires_grad_(False)
+        pooling = options.pooling or DEFAULT_POOLING[model.family]
+        maker = ItemMaker(task.spec, Layout(model, self.reserved(options)), pooling)
+        with torch.random.fork_rng():
+            torch.manual_seed(cell.seed or 0)
+            task_model = TaskModel(Backbone(network, model.family, task.spec.kind), task.spec)
+            self.prepare(task_model, options)
+        task_model.to(cell.device)
+        trained = [name for name, p in task_model.named_parameters() if p.requires_grad]
+        predictor = TrainedPredictor(
+            task.spec, task_model, maker, cell.device, cell.batch_tokens, cell.dtype
+        )
+        return predictor, trained
+
+    def _run(self, model: Model, cell: Cell, data: dict[str, SplitData]) -> str:
+        """Names what a checkpoint belongs to."""
+        return digest(
+            {
+                "cell": cell.model_dump(),
+                "version": self.version,
+                "weights": model.ref.weights_hash,
+                "data": {name: one.hash for name, one in data.items()},
+            }
+        )
+
+
+def _learnable(item: Any) -> bool:
+    """Whether an item has something to learn: a label, and words to put it on."""
+    return item.target is not None and all(row.positions for row in item.rows)
+
+
+def _fit_number(model: TaskModel, targets: list[float]) -> None:
+    """Mean and standard deviation of the training targets; 1 where they are all equal."""
+    import torch
+
+    values = torch.tensor(targets, dtype=torch.float64)
+    spread = float(values.std(correction=0)) or 1.0
+    model.number.copy_(torch.tensor([float(values.mean()), spread]))

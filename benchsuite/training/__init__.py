@@ -1,0 +1,1 @@
+"""Training on a task: rows, heads, the loop and decoding that all trained regimes share."""

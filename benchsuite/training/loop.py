@@ -1,0 +1,300 @@
+"""The loop: epochs of length-bucketed batches, early stopping, resuming."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchsuite.errors import CellFailed
+from benchsuite.scoring.budget import Budget
+from benchsuite.training import checkpoint
+from benchsuite.training.batches import Batch, collate, epoch_order, longest_row, split_by_tokens
+from benchsuite.training.items import Item
+from benchsuite.training.model import TaskModel
+
+CLIP = 1.0  # largest norm of the gradient
+BETAS = (0.9, 0.999)
+ADAM_EPSILON = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one run is trained.
+
+    lr: peak; batch: items a step; warmup: share of the steps; patience: epochs without a better
+    one; keep_best: whether the best epoch's weights are taken in the end. run: names the run in
+    its checkpoint. precision: `float32`, or `bfloat16` for autocast.
+    """
+
+    lr: float
+    epochs: int
+    batch: int
+    warmup: float
+    decay: float
+    patience: int
+    keep_best: bool
+    seed: int
+    run: str
+    precision: str = "float32"
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is: told after every step. loss: mean of the step's items."""
+
+    step: int
+    steps: int
+    epoch: int
+    loss: float
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run gave.
+
+    scores: one an epoch, on the selection slice (None where it was not scored). epoch: the one
+    whose weights were kept, from 1. losses: mean training loss of each epoch. seconds: of all
+    parts of the run, also those before it was resumed.
+    """
+
+    scores: list[float | None] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    epoch: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    tokens: int = 0
+
+
+@dataclass(slots=True)
+class _State:
+    epoch: int = 0
+    at: int = 0  # batches of this epoch that are done
+    epoch_loss: float = 0.0
+    epoch_weight: int = 0
+    best: tuple[float, float] = (-math.inf, -math.inf)
+    stale: int = 0
+    outcome: Outcome = field(default_factory=Outcome)
+
+
+class Trainer:
+    """Trains what of a model asks for gradients.
+
+    groups: parameter groups for AdamW; `lr_scale` of a group multiplies the plan's rate.
+    select: scores the model as it is on the selection slice, (metric, minus loss); None where
+    there is none, and the last epoch is kept. batch_tokens: of one pass, padding counted; a step
+    takes several passes where it exceeds them. told: hears of every step.
+    """
+
+    def __init__(
+        self,
+        model: TaskModel,
+        items: Sequence[Item],
+        groups: list[dict[str, Any]],
+        plan: Plan,
+        *,
+        pad: int,
+        device: str,
+        batch_tokens: int,
+        scratch: Path,
+        select: Callable[[], tuple[float, float]] | None = None,
+        extra_loss: Callable[[Batch], Tensor] | None = None,
+        told: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.model = model
+        self.items = items
+        self.plan = plan
+        self.pad = pad
+        self.device = device
+        self.scratch = scratch
+        self.select = select
+        self.extra_loss = extra_loss
+        self.told = told
+        self.budget = Budget(batch_tokens, device, None)
+        self.lengths = [longest_row(item) for item in items]
+        self.steps_an_epoch = -(-len(items) // plan.batch)
+        self.steps = plan.epochs * self.steps_an_epoch
+        self.trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            groups,
+            lr=plan.lr,
+            betas=BETAS,
+            eps=ADAM_EPSILON,
+            fused=True,
+        )
+        for group in self.optimizer.param_groups:
+            group["peak"] = plan.lr * group.pop("lr_scale", 1.0)
+        self.state = _State()
+        self.best: dict[str, Tensor] = {}
+
+    def run(self) -> Outcome:
+        """Train, from the checkpoint in `scratch` where there is one of this run.
+
+        The random state of the caller is left as it was. Raises CellFailed on a loss that is not
+        finite and where one item does not fit the memory.
+        """
+        devices = [torch.cuda.current_device()] if self.device == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(self.plan.seed)
+            self._resume()
+            started = saved = time.monotonic()
+            while self.state.epoch < self.plan.epochs and not self._stale():
+                order = epoch_order(self.lengths, self.plan.batch, self.plan.seed, self.state.epoch)
+                for numbers in order[self.state.at :]:
+                    self._step(numbers)
+                    now = time.monotonic()
+                    if now - saved >= checkpoint.INTERVAL:
+                        self.state.outcome.seconds += now - started
+                        started = saved = now
+                        self._save()
+                self._end_epoch()
+            self.state.outcome.seconds += time.monotonic() - started
+        if self.best:
+            self._put(self.best)
+        self.model.eval()
+        return self.state.outcome
+
+    def _stale(self) -> bool:
+        """Whether to stop early: never before the warm-up ends."""
+        warm = self.state.outcome.steps >= self.plan.warmup * self.steps
+        return self.plan.keep_best and warm and self.state.stale >= self.plan.patience
+
+    def _step(self, numbers: list[int]) -> None:
+        """One optimizer step over the items of these numbers."""
+        state = self.state
+        self.model.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * self._rate(state.outcome.steps)
+        generator = torch.get_rng_state()
+        while True:
+            try:
+                loss, weight, tokens = self._gradients(numbers)
+                break
+            except torch.OutOfMemoryError:
+                # The step begins again in smaller passes; its effective batch stays.
+                self.optimizer.zero_grad()
+                torch.set_rng_state(generator)
+                parts = split_by_tokens(self.items, numbers, self.budget.tokens)
+                largest = max(len(part) for part in parts)
+                self.budget.lower(largest, min(self.budget.tokens, self._tokens(numbers)))
+        if not math.isfinite(loss):
+            raise CellFailed(
+                f"the training loss is not finite at step {state.outcome.steps + 1}; try a lower "
+                f"learning rate (lr={self.plan.lr / 10:g}) or --dtype float32"
+            )
+        nn.utils.clip_grad_norm_([parameter for _, parameter in self.trained], CLIP)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        state.at += 1
+        state.epoch_loss += loss
+        state.epoch_weight += weight
+        state.outcome.steps += 1
+        state.outcome.tokens += tokens
+        if self.told is not None:
+            self.told(
+                Progress(state.outcome.steps, self.steps, state.epoch + 1, loss / max(weight, 1))
+            )
+
+    def _tokens(self, numbers: list[int]) -> int:
+        """Tokens of items as one batch, padding counted."""
+        rows = sum(len(self.items[number].rows) for number in numbers)
+        return rows * max(self.lengths[number] for number in numbers)
+
+    def _gradients(self, numbers: list[int]) -> tuple[float, int, int]:
+        """Add up the gradients of a step's mean loss; returns the sum, what it is over, tokens."""
+        parts = [
+            collate([self.items[n] for n in part], self.pad, self.device, part)
+            for part in split_by_tokens(self.items, numbers, self.budget.tokens)
+        ]
+        weight = sum(self.model.weight(part) for part in parts)
+        total = torch.zeros((), device=self.device)
+        for part in parts:
+            with torch.autocast(
+                self.device, torch.bfloat16, enabled=self.plan.precision == "bfloat16"
+            ):
+                logits = self.model(part)
+            loss = self.model.loss(logits, part)
+            total += loss.detach()
+            if self.extra_loss is not None:
+                loss = loss + self.extra_loss(part) * self.model.weight(part)
+            (loss / max(weight, 1)).backward()
+        return float(total), weight, sum(int(part.mask.sum()) for part in parts)
+
+    def _rate(self, step: int) -> float:
+        """Share of the peak rate: a linear rise, then a linear fall to 0."""
+        rise = max(1, round(self.plan.warmup * self.steps))
+        if step < rise:
+            return (step + 1) / rise
+        return (self.steps - step) / max(1, self.steps - rise)
+
+    def _end_epoch(self) -> None:
+        """Score the epoch, keep its weights where they are the best so far."""
+        state = self.state
+        state.epoch += 1
+        state.at = 0
+        state.outcome.losses.append(state.epoch_loss / max(state.epoch_weight, 1))
+        state.epoch_loss, state.epoch_weight = 0.0, 0
+        score = None
+        if self.select is not None and self.plan.keep_best:
+            self.model.eval()
+            score = self.select()
+            if score > state.best:
+                state.best, state.stale = score, 0
+                state.outcome.epoch = state.epoch
+                self.best = {name: p.detach().clone() for name, p in self.trained}
+            else:
+                state.stale += 1
+        else:
+            state.outcome.epoch = state.epoch
+        known = score is not None and math.isfinite(score[0])
+        state.outcome.scores.append(score[0] if score is not None and known else None)
+
+    def _put(self, tensors: dict[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, parameter in self.trained:
+                parameter.copy_(tensors[name])
+
+    def _save(self) -> None:
+        state, outcome = self.state, self.state.outcome
+        checkpoint.save(
+            self.scratch,
+            {
+                "run": self.plan.run,
+                "weights": {name: p.detach() for name, p in self.trained},
+                "best": self.best,
+                "optimizer": self.optimizer.state_dict(),
+                "generator": torch.get_rng_state(),
+                "cuda_generator": (
+                    torch.cuda.get_rng_state() if self.device == "cuda" else torch.empty(0)
+                ),
+                "tokens": self.budget.tokens,
+                "state": [state.epoch, state.at, state.epoch_loss, state.epoch_weight, state.stale],
+                "best_score": list(state.best),
+                "outcome": [outcome.scores, outcome.losses, outcome.epoch, outcome.steps],
+                "spent": [outcome.seconds, outcome.tokens],
+            },
+        )
+
+    def _resume(self) -> None:
+        found = checkpoint.load(self.scratch, self.plan.run)
+        if found is None:
+            return
+        self._put(found["weights"])
+        self.best = {name: tensor.to(self.device) for name, tensor in found["best"].items()}
+        self.optimizer.load_state_dict(found["optimizer"])
+        torch.set_rng_state(found["generator"])
+        if self.device == "cuda":
+            torch.cuda.set_rng_state(found["cuda_generator"])
+        self.budget.tokens = found["tokens"]
+        state = self.state
+        state.epoch, state.at, state.epoch_loss, state.epoch_weight, state.stale = found["state"]
+        state.best = (found["best_score"][0], found["best_score"][1])
+        outcome = state.outcome
+        outcome.scores, outcome.losses, outcome.epoch, outcome.steps = found["outcome"]
+        outcome.seconds, outcome.tokens = found["spent"]

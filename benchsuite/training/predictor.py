@@ -1,0 +1,189 @@
+"""A trained model ready to answer, and what it needs to be told how well it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchsuite.metrics import compute, outcome_columns
+from benchsuite.regimes.base import Variant
+from benchsuite.scoring.budget import Budget
+from benchsuite.scoring.types import Usage
+from benchsuite.tasks.example import Example
+from benchsuite.tasks.spec import TaskSpec
+from benchsuite.training.batches import collate
+from benchsuite.training.decode import Scores, choose_no_answer_threshold, decode
+from benchsuite.training.items import Item, ItemMaker
+from benchsuite.training.model import TaskModel
+
+CHUNK = 1024
+"""Examples between two reports of progress; rows are sorted by length within a chunk."""
+CPU_TOKENS_A_THREAD = 1024
+NO_ANSWER = "no_answer_threshold"
+
+
+class TrainedPredictor:
+    """Answers with a trained head.
+
+    trained: tensors that were trained, by name. threshold: margin below which a question is
+    declared unanswerable. progress: called with the number of examples done since the last call.
+    """
+
+    def __init__(
+        self,
+        task: TaskSpec,
+        model: TaskModel,
+        maker: ItemMaker,
+        device: str,
+        batch_tokens: int,
+        precision: str = "float32",
+    ) -> None:
+        self.task = task
+        self.model = model
+        self.maker = maker
+        self.device = device
+        self.precision = precision
+        self.threshold: float | None = None
+        self.progress: Callable[[int], None] | None = None
+        self.usage = Usage()
+        self.notes: dict[str, Any] = {}
+        self._trained: dict[str, Tensor] = {}
+        self._budget = Budget(batch_tokens, device, CPU_TOKENS_A_THREAD)
+
+    def freeze(self, names: Sequence[str]) -> None:
+        """Remember which tensors of the model were trained, as they are now."""
+        known = dict(self.model.named_parameters())
+        self._trained = {name: known[name].detach() for name in names}
+
+    def state(self) -> dict[str, Tensor]:
+        """What was trained, and the numbers that go with it."""
+        extra: dict[str, Tensor] = {}
+        if self.task.kind == "regression":
+            extra["number"] = self.model.number
+        if self.threshold is not None:
+            extra[NO_ANSWER] = torch.tensor(self.threshold, dtype=torch.float64)
+        return {name: tensor.contiguous() for name, tensor in self._trained.items()} | extra
+
+    def predict(self, examples: list[Example]) -> list[Variant]:
+        """One variant, `head`, with a prediction an example, in the order given.
+
+        Raises CellFailed on a score that is not finite.
+        """
+        predictions = []
+        truncated = 0
+        for start in range(0, len(examples), CHUNK):
+            chunk = examples[start : start + CHUNK]
+            items = self.maker.make(chunk)
+            truncated += self.maker.counts.truncated
+            predictions += decode(self.task, chunk, items, self.scores(items), self.threshold)
+            if self.progress is not None:
+                self.progress(len(chunk))
+        return [
+            Variant(
+                prompt="",
+                score="head",
+                norm="none",
+                predictions=predictions,
+                counts={"truncated": truncated},
+                notes=dict(self.notes),
+            )
+        ]
+
+    @torch.inference_mode()
+    def scores(self, items: Sequence[Item], numbered: bool = False) -> list[Scores]:
+        """What the head gives for each item, in the order given.
+
+        numbered: whether the items are the selection slice's, that a cache knows by number.
+        """
+        self.model.eval()
+        found: dict[int, Scores] = {}
+        lengths = [item.tokens for item in items]
+
+        def work(numbers: list[int]) -> None:
+            batch = collate(
+                [items[number] for number in numbers],
+                self.maker.layout.pad,
+                self.device,
+                numbers if numbered else None,
+            )
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16"):
+                logits = self.model(batch)
+            sizes = self._sizes(batch.items)
+            parts = logits.float().cpu().double().split(sizes)
+            for number, part in zip(numbers, parts, strict=True):
+                scores = part.numpy()
+                if self.model.kind == "regression":
+                    mean, spread = self.model.number.double().cpu().numpy()
+                    scores = scores * spread + mean
+                one_row = self.model.kind not in ("choice", "tagging", "span")
+                found[number] = scores[0] if one_row else scores
+            self.usage.tokens += int(batch.mask.sum())
+
+        self._budget.run(lengths, work)
+        self.usage.requests += len(items)
+        return [found[number] for number in range(len(items))]
+
+    def _sizes(self, items: Sequence[Item]) -> list[int]:
+        """How many rows of the logits belong to each item."""
+        match self.model.kind:
+            case "choice":
+                return [len(item.rows) for item in items]
+            case "tagging" | "span":
+                return [len(item.rows[0].positions) for item in items]
+        return [1] * len(items)
+
+
+class Selection:
+    """The selection slice as items, on which epochs are compared and thresholds chosen."""
+
+    def __init__(self, predictor: TrainedPredictor, examples: Sequence[Example]) -> None:
+        self.predictor = predictor
+        self.examples = [example for example in examples if example.target is not None]
+        self.items = predictor.maker.make(self.examples)
+
+    def score(self) -> tuple[float, float]:
+        """(headline metric, minus the squared error or 0): larger is better.
+
+        A metric that is undefined, as the correlation of equal predictions is, counts as lowest.
+        """
+        task = self.predictor.task
+        scores = self.predictor.scores(self.items, numbered=True)
+        threshold = self._threshold(scores)
+        predictions = decode(task, self.examples, self.items, scores, threshold)
+        value = compute(
+            task, task.headline_metric, outcome_columns(task, self.examples, predictions)
+        )
+        confidence = _confidence(task, self.items, scores)
+        return (-np.inf if np.isnan(value) else float(value)), confidence
+
+    def choose_threshold(self) -> float | None:
+        """Where the data hold unanswerable questions: the margin they are told by."""
+        if self.predictor.task.kind != "span":
+            return None
+        return self._threshold(self.predictor.scores(self.items, numbered=True))
+
+    def _threshold(self, scores: Sequence[Scores]) -> float | None:
+        if self.predictor.task.kind != "span":
+            return None
+        return choose_no_answer_threshold(self.predictor.task, self.examples, self.items, scores)
+
+
+def _confidence(task: TaskSpec, items: Sequence[Item], scores: Sequence[Scores]) -> float:
+    """Mean log-probability of the answers (of a number: minus the squared error): breaks ties.
+
+    0 for tagging and spans, where the metric itself is fine enough.
+    """
+    if task.kind in ("tagging", "span"):
+        return 0.0
+    if task.kind == "regression":
+        return -float(
+            np.mean([(one[0] - item.target) ** 2 for item, one in zip(items, scores, strict=True)])
+        )
+    found = [
+        one[item.target] - np.logaddexp.reduce(one) for item, one in zip(items, scores, strict=True)
+    ]
+    return float(np.mean(found))

@@ -1,0 +1,51 @@
+"""How training goes: the options that all trained regimes have."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from benchsuite.regimes.base import Options
+
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+STEPS = 600
+"""Optimizer steps below which the loss of small models has often not settled (Mosbach et al. 2021
+train 20 epochs on a few thousand examples)."""
+FEWEST_EPOCHS, MOST_EPOCHS = 3, 20
+
+
+class TrainingOptions(Options):
+    """Options of every regime that is trained by gradient descent."""
+
+    lr: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="peak learning rate; none: that of docs/defaults.md"
+    )
+    epochs: Positive | None = Field(
+        default=None,
+        description=f"none: as many as {STEPS} steps need, from {FEWEST_EPOCHS} to {MOST_EPOCHS}",
+    )
+    batch: Positive = Field(default=16, description="examples a step")
+    warmup: Share = Field(default=0.1, description="share of the steps in which the rate rises")
+    decay: Annotated[float, Field(ge=0)] = Field(default=0.01, description="weight decay (AdamW)")
+    patience: Positive = Field(
+        default=5, description="epochs without a better one on the selection slice, then it stops"
+    )
+    keep: Literal["best", "last"] = Field(
+        default="best", description="the epoch best on the selection slice, or the last one"
+    )
+    pooling: Literal["first", "last", "mean"] | None = Field(
+        default=None,
+        description="state of the sequence that the head reads; none: an encoder's first, a "
+        "decoder's last, an encoder-decoder's decoder's first",
+    )
+
+
+def number_of_epochs(options: TrainingOptions, items: int) -> int:
+    """Epochs over so many items."""
+    if options.epochs is not None:
+        return options.epochs
+    steps = max(1, -(-items // options.batch))
+    return min(max(-(-STEPS // steps), FEWEST_EPOCHS), MOST_EPOCHS)
