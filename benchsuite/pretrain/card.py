@@ -255,7 +255,10 @@ def _schedule(meta: dict) -> str:
 def _position_kind(meta: dict) -> str:
     architecture = meta["recipe"]["architecture"]
     start = architecture.get("position_table", "random")
-    return _POSITIONS[architecture["type"]] + (f", {start} at first" if start != "random" else "")
+    told = f", {start} at first" if start != "random" else ""
+    if architecture.get("first_attention", "random") == "neighbours":
+        told += ", the first block's heads at neighbours"
+    return _POSITIONS[architecture["type"]] + told
 
 
 def _tokenizer(vocab_size: int, kind: str = "bpe") -> str:

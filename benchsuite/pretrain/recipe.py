@@ -29,6 +29,8 @@ class Architecture(_Strict):
     feed_forward: width of the inner layer; 4 x hidden_size when None. position_table: what the
     learned table begins as; from sinusoids (Vaswani et al. 2017) one linear map reaches the same
     neighbour of every position, from random rows each position has to learn its own.
+    first_attention: where the heads of the first block look before training: anywhere, or each at
+    one neighbouring position (on a sinusoidal table).
     """
 
     type: Literal["gpt2", "bert", "t5"]
@@ -38,6 +40,7 @@ class Architecture(_Strict):
     positions: Count
     feed_forward: Count | None = None
     position_table: Literal["random", "sinusoidal"] = "random"
+    first_attention: Literal["random", "neighbours"] = "random"
     dropout: Share = 0.0
 
     @model_validator(mode="after")
@@ -46,6 +49,11 @@ class Architecture(_Strict):
             raise ValueError("heads must divide hidden_size")
         if self.type == "t5" and self.position_table != "random":
             raise ValueError("t5 has no position table")
+        if self.first_attention == "neighbours":
+            if self.position_table != "sinusoidal":
+                raise ValueError("first_attention: neighbours are found on a sinusoidal table only")
+            if self.hidden_size // self.heads % 2:
+                raise ValueError("first_attention: neighbours need heads of an even width")
         return self
 
 

@@ -47,3 +47,28 @@ def test_a_sinusoidal_table_has_the_size_of_a_random_one(kind: str, name: str) -
     for other, weights in model.state_dict().items():
         if other != f"{name}.weight":
             assert torch.equal(weights, random.state_dict()[other])
+
+
+@pytest.mark.parametrize(
+    ("kind", "offsets"), [("gpt2", (-1, -2, -3, -4)), ("bert", (-1, 1, -2, 2))]
+)
+def test_the_first_heads_start_at_neighbours(kind: str, offsets: tuple[int, ...]) -> None:
+    shape = {"type": kind, "hidden_size": 256, "layers": 2, "heads": 4, "positions": 128}
+    shape |= {"position_table": "sinusoidal", "first_attention": "neighbours"}
+    torch.manual_seed(0)
+    model = build_model(Architecture(**shape), VOCABULARY).eval()
+    model.set_attn_implementation("eager")
+    ids = torch.randint(len(VOCABULARY.tokenizer), (4, 100))
+    with torch.no_grad():
+        first, second = model.base_model(ids, output_attentions=True).attentions
+    for head, offset in enumerate(offsets):
+        # mean attention of the positions 10 to 89 to those so far away
+        reach = range(-8, 1 if kind == "gpt2" else 9)
+        near = {
+            far: float(first[:, head, range(10, 90), range(10 + far, 90 + far)].mean())
+            for far in reach
+        }
+        assert max(near, key=near.__getitem__) == offset
+        assert near[offset] > 0.4 and sum(near.values()) > 0.95
+        even = second[:, head, range(10, 90), range(10 + offset, 90 + offset)].mean()
+        assert float(even) < 0.1

@@ -68,6 +68,7 @@ def _change(settings: dict, path: str, value: object) -> None:
         ("schedule", {"shape": "steps"}, "schedule.shape: Input should be 'cosine' or 'linear'"),
         ("schedule", {"decay": 0.99}, "schedule: warmup and decay exceed the budget"),
         ("architecture.position_table", "rotary", "position_table: Input should be 'random'"),
+        ("architecture.first_attention", "neighbours", "are found on a sinusoidal table only"),
         ("sede", 1, "sede: unknown key; did you mean seed"),
         ("optimizer.learning_rate", 1, "optimizer.learning_rate: unknown key$"),
         ("architecture.head", 1, "architecture.head: unknown key; did you mean heads"),
