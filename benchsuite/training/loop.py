@@ -209,7 +209,7 @@ class Trainer:
     def _gradients(self, numbers: list[int]) -> tuple[float, int, int]:
         """Add up the gradients of a step's mean loss; returns the sum, what it is over, tokens."""
         parts = [
-            collate([self.items[n] for n in part], self.pad, self.device, part)
+            collate([self.items[n] for n in part], self.pad, self.device, part, "train")
             for part in split_by_tokens(self.items, numbers, self.budget.tokens)
         ]
         weight = sum(self.model.weight(part) for part in parts)
@@ -227,10 +227,13 @@ class Trainer:
         return float(total), weight, sum(int(part.mask.sum()) for part in parts)
 
     def _rate(self, step: int) -> float:
-        """Share of the peak rate: a linear rise, then a linear fall to 0."""
-        rise = max(1, round(self.plan.warmup * self.steps))
+        """Share of the peak rate: a linear rise from 0, then a linear fall to 0.
+
+        Step by step transformers' linear schedule, so that runs can be compared.
+        """
+        rise = math.ceil(self.plan.warmup * self.steps)
         if step < rise:
-            return (step + 1) / rise
+            return step / rise
         return (self.steps - step) / max(1, self.steps - rise)
 
     def _end_epoch(self) -> None:

@@ -1,0 +1,401 @@
+"""The loop: against HF Trainer, resumed, out of memory, not a number, stopping early."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from transformers import BertForSequenceClassification, TrainingArguments
+from transformers import Trainer as Peer
+
+from benchsuite.errors import CellFailed
+from benchsuite.models.registry import Model, load_model
+from benchsuite.tasks.task import Task
+from benchsuite.training import checkpoint
+from benchsuite.training.backbone import Backbone
+from benchsuite.training.batches import collate, epoch_order, split_by_tokens
+from benchsuite.training.items import Item, ItemMaker
+from benchsuite.training.loop import Outcome, Plan, Progress, Trainer
+from benchsuite.training.model import TaskModel
+from benchsuite.training.rows import Layout
+from tests.training.made import KINDS, made_task
+
+LOOSE = {"atol": 1e-5, "rtol": 1e-4}
+
+
+@pytest.fixture(scope="module")
+def model(tiny_bert_folder: Path) -> Model:
+    return load_model(str(tiny_bert_folder))
+
+
+def plan(**changes: object) -> Plan:
+    settings = {
+        "lr": 1e-3,
+        "epochs": 3,
+        "batch": 4,
+        "warmup": 0.1,
+        "decay": 0.01,
+        "patience": 5,
+        "keep_best": False,
+        "seed": 0,
+        "run": "a run",
+    }
+    return Plan(**{**settings, **changes})  # type: ignore[arg-type]
+
+
+def parts(model: Model, task: Task) -> tuple[TaskModel, list[Item], ItemMaker]:
+    """A fresh model to be trained in full, and the items of all training examples."""
+    torch.manual_seed(1)
+    fresh = load_model(model.name)
+    whole = TaskModel(Backbone(fresh.network, model.family, task.spec.kind), task.spec)
+    maker = ItemMaker(task.spec, Layout(model), "first")
+    return whole, maker.make(task.train().examples), maker
+
+
+def trainer(whole: TaskModel, items: list[Item], scratch: Path, **changes: object) -> Trainer:
+    settings: dict = {"pad": 0, "device": "cpu", "batch_tokens": 4096, "scratch": scratch}
+    given = changes.pop("plan", plan())
+    groups = [{"params": [p for p in whole.parameters() if p.requires_grad]}]
+    return Trainer(whole, items, groups, given, **{**settings, **changes})  # type: ignore[arg-type]
+
+
+def weights(whole: TaskModel) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in whole.state_dict().items()}
+
+
+def test_an_epoch_is_each_item_once_in_batches_of_like_length() -> None:
+    lengths = np.random.default_rng(0).integers(5, 200, 3000).tolist()
+    order = epoch_order(lengths, 16, seed=3, epoch=0)
+    assert Counter(n for batch in order for n in batch) == Counter(range(3000))
+    assert sorted(map(len, order))[1:] == [16] * (len(order) - 1)
+    padded = sum(len(batch) * max(lengths[n] for n in batch) for batch in order)
+    assert padded < 1.1 * sum(lengths)
+    # Batches come at random, not from short to long.
+    means = [np.mean([lengths[n] for n in batch]) for batch in order]
+    assert abs(np.corrcoef(means, range(len(means)))[0, 1]) < 0.2
+    assert order == epoch_order(lengths, 16, seed=3, epoch=0)
+    assert order != epoch_order(lengths, 16, seed=3, epoch=1)
+    assert order != epoch_order(lengths, 16, seed=4, epoch=0)
+
+
+def test_passes_hold_at_most_so_many_tokens(model: Model, tmp_path: Path) -> None:
+    _, items, _ = parts(model, made_task(tmp_path, "choice"))
+    for tokens in (1, 100, 200, 4096):
+        found = list(split_by_tokens(items, range(len(items)), tokens))
+        assert sorted(n for part in found for n in part) == list(range(len(items)))
+        for part in found:
+            batch = collate([items[n] for n in part], 0, "cpu")
+            assert batch.ids.numel() <= tokens or len(part) == 1
+    assert len(list(split_by_tokens(items, range(len(items)), 4096))) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_several_passes_are_one_step(kind: str, model: Model, tmp_path: Path) -> None:
+    """Gradients of small passes add up to those of the whole batch."""
+    task = made_task(tmp_path / "task", kind)
+    found = []
+    for tokens in (10**6, 1):
+        whole, items, _ = parts(model, task)
+        whole.dropout.p = 0.0
+        whole.backbone.body.eval()
+        one = trainer(whole, items, tmp_path / "scratch", batch_tokens=tokens)
+        numbers = [n for n, item in enumerate(items) if item.target is not None]
+        loss, weight, _ = one._gradients(numbers)
+        gradients = {n: p.grad for n, p in whole.named_parameters() if p.grad is not None}
+        assert len(list(split_by_tokens(items, numbers, tokens))) == (
+            1 if tokens > 1 else len(numbers)
+        )
+        found.append((loss / weight, gradients))
+    (loss, gradients), (other, others) = found
+    assert loss == pytest.approx(other, rel=1e-5)
+    assert set(gradients) == set(others)
+    for name, gradient in gradients.items():
+        assert torch.allclose(gradient, others[name], **LOOSE), name
+
+
+def test_losses_are_those_of_hf_trainer(model: Model, tmp_path: Path) -> None:
+    """Same model, order of the batches and settings; linear schedule, weight decay, clipping."""
+    task = made_task(tmp_path / "task", "classification")
+    whole, items, _ = parts(model, task)
+    # Its classifier reads the pooler's output: made to pass on the first state.
+    peer = BertForSequenceClassification.from_pretrained(model.path, num_labels=2)
+    peer.bert.load_state_dict(whole.backbone.body.state_dict(), strict=False)
+    peer.bert.pooler = _First()
+    peer.classifier.load_state_dict(whole.head.state_dict())
+    for module_ in (*peer.modules(), *whole.modules()):
+        if isinstance(module_, torch.nn.Dropout):
+            module_.p = 0.0
+    steps: list[float] = []
+    ours = trainer(
+        whole,
+        items,
+        tmp_path / "scratch",
+        plan=plan(epochs=4, lr=3e-3, decay=0.1, warmup=0.25),
+        told=lambda progress: steps.append(progress.loss),
+    )
+    ours.optimizer.param_groups[0]["weight_decay"] = 0.1
+    lengths = [len(item.rows[0].ids) for item in items]
+    assert len(items) % 4 == 0, "batches of the two would differ"
+    order = [n for epoch in range(4) for batch in epoch_order(lengths, 4, 0, epoch) for n in batch]
+
+    def join(numbers: list[int]) -> dict[str, Tensor]:
+        batch = collate([items[n] for n in numbers], 0, "cpu")
+        labels = torch.tensor([item.target for item in batch.items])
+        return {"input_ids": batch.ids, "attention_mask": batch.mask, "labels": labels}
+
+    peers = InOrder(
+        peer,
+        TrainingArguments(
+            output_dir=str(tmp_path / "peer"),
+            per_device_train_batch_size=4,
+            num_train_epochs=1,
+            learning_rate=3e-3,
+            warmup_steps=4,
+            logging_steps=1,
+            report_to=[],
+            use_cpu=True,
+            remove_unused_columns=False,
+            dataloader_pin_memory=False,
+            disable_tqdm=True,
+            save_strategy="no",
+        ),
+        data_collator=join,
+        train_dataset=order,
+        optimizers=(torch.optim.AdamW(peer.parameters(), lr=3e-3, weight_decay=0.1), None),
+    )
+    peers.train()
+    theirs = [entry["loss"] for entry in peers.state.log_history if "loss" in entry]
+    ours.run()
+    assert len(steps) == len(theirs) == 16
+    assert steps == pytest.approx(theirs, abs=2e-3)
+    assert max(steps) - min(steps) > 0.05
+
+
+class _First(torch.nn.Module):
+    """A pooler that passes the first state on."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        return states[:, 0]
+
+
+class InOrder(Peer):
+    """HF's Trainer, which takes the data in the order given."""
+
+    def _get_train_sampler(self, *given: object) -> torch.utils.data.Sampler[int]:
+        return torch.utils.data.SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
+
+
+def run(model: Model, task: Task, scratch: Path, **changes: object) -> tuple[Outcome, TaskModel]:
+    whole, items, _ = parts(model, task)
+    given = plan(**changes)
+    one = trainer(whole, items, scratch, plan=given, select=changes.get("select"))
+    return one.run(), whole
+
+
+@pytest.mark.parametrize("step", [1, 5, 8, 11])
+def test_a_run_goes_on_where_it_was_stopped(
+    step: int, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped after a step (in an epoch, at its end), it ends with the same weights."""
+    task = made_task(tmp_path / "task", "classification")
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
+    whole, items, _ = parts(model, task)
+    settings = {"plan": plan(keep_best=True), "select": lambda: (float(torch.rand(())), 0.0)}
+    expected = trainer(whole, items, tmp_path / "whole", **settings).run()
+
+    class Stop(Exception):
+        pass
+
+    def stop(progress: Progress) -> None:
+        if progress.step > step:
+            raise Stop
+
+    scratch = tmp_path / "stopped"
+    other, _, _ = parts(model, task)
+    with pytest.raises(Stop):
+        trainer(other, items, scratch, told=stop, **settings).run()
+    again, _, _ = parts(model, task)
+    heard: list[int] = []
+    found = trainer(
+        again, items, scratch, told=lambda progress: heard.append(progress.step), **settings
+    ).run()
+    assert heard[0] == step + 1
+    assert (found.steps, found.epoch) == (expected.steps, expected.epoch)
+    assert found.losses == expected.losses and found.scores == expected.scores
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name]), name
+
+
+def test_another_run_s_checkpoint_and_a_damaged_one_are_left_aside(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
+    task = made_task(tmp_path / "task", "classification")
+    first, whole = run(model, task, tmp_path / "scratch")
+    assert (tmp_path / "scratch" / checkpoint.FILE).exists()
+    other, again = run(model, task, tmp_path / "scratch", run="another")
+    assert other.losses == first.losses and other.steps == first.steps
+    content = (tmp_path / "scratch" / checkpoint.FILE).read_bytes()
+    (tmp_path / "scratch" / checkpoint.FILE).write_bytes(content[: len(content) // 2])
+    third, _ = run(model, task, tmp_path / "scratch", run="another")
+    assert third.losses == first.losses
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name]), name
+
+
+def test_the_random_state_of_the_caller_stays(model: Model, tmp_path: Path) -> None:
+    task = made_task(tmp_path / "task", "classification")
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    whole, items, _ = parts(model, task)
+    torch.manual_seed(7)
+    trainer(whole, items, tmp_path / "scratch").run()
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_seeds_differ_and_repeat(model: Model, tmp_path: Path) -> None:
+    task = made_task(tmp_path / "task", "classification")
+    losses = [run(model, task, tmp_path / "s", seed=seed)[0].losses for seed in (0, 0, 1)]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_loss_that_is_no_number_ends_the_cell(model: Model, tmp_path: Path) -> None:
+    task = made_task(tmp_path / "task", "classification")
+    whole, items, _ = parts(model, task)
+    with torch.no_grad():
+        whole.head.bias.fill_(math.nan)
+    with pytest.raises(CellFailed, match=r"not finite at step 1; try a lower .*lr=0.0001"):
+        trainer(whole, items, tmp_path / "scratch").run()
+
+
+def test_out_of_memory_halves_a_pass_and_keeps_the_step(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With room for so many tokens only, the steps are those of a run with room enough."""
+    task = made_task(tmp_path / "task", "classification")
+    whole, items, _ = parts(model, task)
+    whole.dropout.p = 0.0
+    for one in whole.modules():
+        if isinstance(one, torch.nn.Dropout):
+            one.p = 0.0
+    expected = trainer(whole, items, tmp_path / "a").run()
+    other, _, _ = parts(model, task)
+    for one in other.modules():
+        if isinstance(one, torch.nn.Dropout):
+            one.p = 0.0
+    forward = TaskModel.forward
+    room = 60
+
+    def narrow(self: TaskModel, batch: object) -> Tensor:
+        if batch.ids.numel() > room:  # type: ignore[attr-defined]
+            raise torch.OutOfMemoryError("too much")
+        return forward(self, batch)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TaskModel, "forward", narrow)
+    one = trainer(other, items, tmp_path / "b")
+    found = one.run()
+    assert one.budget.tokens <= room
+    assert found.steps == expected.steps
+    assert found.losses == pytest.approx(expected.losses, rel=1e-4)
+    room = 5
+    with pytest.raises(CellFailed, match="does not fit the memory"):
+        trainer(other, items, tmp_path / "c").run()
+
+
+def test_it_stops_early_but_not_in_the_warm_up(model: Model, tmp_path: Path) -> None:
+    task = made_task(tmp_path / "task", "classification")
+    whole, items, _ = parts(model, task)
+    scores = [0.5, 0.7, 0.6, 0.7, 0.2, 0.9]
+    for warmup, epochs in ((0.0, 4), (0.5, 5)):
+        given = iter(scores)
+        kept: list[dict[str, Tensor]] = []
+
+        def select(given=given, kept=kept) -> tuple[float, float]:
+            kept.append(weights(whole))
+            return next(given), 0.0
+
+        outcome = trainer(
+            whole,
+            items,
+            tmp_path / str(warmup),
+            plan=plan(epochs=10, patience=2, keep_best=True, warmup=warmup),
+            select=select,
+        ).run()
+        # The best epoch's weights; of equals the earlier.
+        assert outcome.scores == scores[:epochs] and outcome.epoch == 2
+        for name, tensor in whole.state_dict().items():
+            assert torch.equal(tensor, kept[1][name])
+
+
+def test_undefined_scores_are_lower_than_any(model: Model, tmp_path: Path) -> None:
+    task = made_task(tmp_path / "task", "classification")
+    whole, items, _ = parts(model, task)
+    given = iter([(-math.inf, -3.0), (-math.inf, -2.0), (-math.inf, -4.0)])
+    outcome = trainer(
+        whole, items, tmp_path / "s", plan=plan(keep_best=True), select=lambda: next(given)
+    ).run()
+    assert outcome.epoch == 2 and outcome.scores == [None] * 3
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import benchsuite
+from benchsuite.training import checkpoint
+checkpoint.INTERVAL = 0.0
+model, tasks, store = sys.argv[1:4]
+[record] = benchsuite.run(
+    model, "full:lr=0.003+epochs=30+batch=2", "classification", tasks_dir=[Path(tasks)], store=store
+)
+print(record.status, record.reason)
+"""
+
+
+def test_a_killed_cell_gives_what_an_uninterrupted_one_gives(model: Model, tmp_path: Path) -> None:
+    """kill -9 at a random moment, five times over; then the run is let to its end."""
+    made_task(tmp_path / "task", "classification")
+    command = [sys.executable, "-c", SCRIPT, model.name, str(tmp_path / "task")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    expected = tmp_path / "whole"
+    subprocess.run([*command, str(expected)], check=True, env=environment, capture_output=True)
+    store = tmp_path / "killed"
+    generator = random.Random(0)
+    kills = 0
+    for _ in range(5):
+        process = subprocess.Popen(
+            [*command, str(store)],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        # From the moment it trains: a checkpoint is there.
+        while process.poll() is None and not list(store.glob(f"*/{checkpoint.FILE}")):
+            time.sleep(0.02)
+        time.sleep(generator.uniform(0.0, 0.3))
+        if process.poll() is None:
+            process.kill()
+            kills += 1
+        process.wait()
+    assert kills >= 1
+    subprocess.run([*command, str(store)], check=True, env=environment, capture_output=True)
+    [one], [other] = (list(path.glob("*/record.json")) for path in (expected, store))
+    first, second = (json.loads(path.read_text()) for path in (one, other))
+    assert first["status"] == "done" and first["cell"]["key"] == second["cell"]["key"]
+    assert first["results"] == second["results"] and first["headline"] == second["headline"]
+    for name in ("selection", "loss", "steps", "epoch", "training_tokens"):
+        assert first["provenance"]["chosen"][""][name] == second["provenance"]["chosen"][""][name]
+    assert (one.parent / "outcomes.parquet").read_bytes() == (
+        other.parent / "outcomes.parquet"
+    ).read_bytes()
+    assert not list(store.glob(f"*/{checkpoint.FILE}"))
