@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -31,6 +32,7 @@ INITIAL_STD = 0.02
 NEIGHBOUR_TABLE = 3.0
 # makes the score of the chosen neighbour some 8 above the others' mean at widths near 256
 NEIGHBOUR_SCALE = 0.8
+NEIGHBOUR_BIAS = 6.0
 
 
 def build_model(architecture: Architecture, vocabulary: Vocabulary) -> PreTrainedModel:
@@ -42,8 +44,29 @@ def build_model(architecture: Architecture, vocabulary: Vocabulary) -> PreTraine
         with torch.no_grad():
             table.copy_(INITIAL_STD * 2**0.5 * sinusoids(*table.shape))
     if architecture.first_attention == "neighbours":
-        _start_at_neighbours(model, architecture)
+        if architecture.type == "t5":
+            _bias_towards_neighbours(model, architecture.heads)
+        else:
+            _start_at_neighbours(model, architecture)
     return model
+
+
+def _bias_towards_neighbours(model: PreTrainedModel, heads: int) -> None:
+    """T5's half of `_start_at_neighbours`: its biases name relative positions as they are.
+
+    All blocks of a stack share them, so half of the heads are left to look anywhere.
+    """
+    for stack, offsets in (("encoder", (-1, 1, -2, 2)), ("decoder", (-1, -2, -3, -4))):
+        attention: Any = model.get_submodule(f"{stack}.block.0.layer.0.SelfAttention")
+        for head, offset in enumerate(offsets[: heads // 2]):
+            bucket = attention._relative_position_bucket(
+                torch.tensor([offset]),
+                bidirectional=stack == "encoder",
+                num_buckets=attention.relative_attention_num_buckets,
+                max_distance=attention.relative_attention_max_distance,
+            )
+            with torch.no_grad():
+                attention.relative_attention_bias.weight[bucket, head] = NEIGHBOUR_BIAS
 
 
 def _start_at_neighbours(model: PreTrainedModel, architecture: Architecture) -> None:

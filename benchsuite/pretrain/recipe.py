@@ -29,8 +29,8 @@ class Architecture(_Strict):
     feed_forward: width of the inner layer; 4 x hidden_size when None. position_table: what the
     learned table begins as; from sinusoids (Vaswani et al. 2017) one linear map reaches the same
     neighbour of every position, from random rows each position has to learn its own.
-    first_attention: where the heads of the first block look before training: anywhere, or each at
-    one neighbouring position (on a sinusoidal table).
+    first_attention: where heads look before training: anywhere, or each of the first block at one
+    neighbouring position (on a sinusoidal table; of `t5`, by its biases, half of all heads).
     """
 
     type: Literal["gpt2", "bert", "t5"]
@@ -50,7 +50,7 @@ class Architecture(_Strict):
         if self.type == "t5" and self.position_table != "random":
             raise ValueError("t5 has no position table")
         if self.first_attention == "neighbours":
-            if self.position_table != "sinusoidal":
+            if self.type != "t5" and self.position_table != "sinusoidal":
                 raise ValueError("first_attention: neighbours are found on a sinusoidal table only")
             if self.hidden_size // self.heads % 2:
                 raise ValueError("first_attention: neighbours need heads of an even width")

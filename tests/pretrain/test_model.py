@@ -72,3 +72,30 @@ def test_the_first_heads_start_at_neighbours(kind: str, offsets: tuple[int, ...]
         assert near[offset] > 0.4 and sum(near.values()) > 0.95
         even = second[:, head, range(10, 90), range(10 + offset, 90 + offset)].mean()
         assert float(even) < 0.1
+
+
+def test_half_of_t5_s_heads_start_at_neighbours() -> None:
+    shape = {"type": "t5", "hidden_size": 64, "layers": 1, "heads": 4, "positions": 128}
+    torch.manual_seed(0)
+    plain = build_model(Architecture(**shape), VOCABULARY).eval()
+    torch.manual_seed(0)
+    model = build_model(Architecture(**shape, first_attention="neighbours"), VOCABULARY).eval()
+    model.set_attn_implementation("eager")
+    ids = torch.randint(len(VOCABULARY.tokenizer), (4, 60))
+    with torch.no_grad():
+        found = model(input_ids=ids, decoder_input_ids=ids, output_attentions=True)
+    for [attention], offsets in (
+        (found.encoder_attentions, (-1, 1)),
+        (found.decoder_attentions, (-1, -2)),
+    ):
+        for head, offset in enumerate(offsets):
+            places = range(5, 55)
+            there = attention[:, head, places, range(5 + offset, 55 + offset)]
+            assert float(there.mean()) > 0.8
+        assert float(attention[:, 2:, places, range(4, 54)].mean()) < 0.1
+    changed = [
+        name
+        for name, weights in model.state_dict().items()
+        if not torch.equal(weights, plain.state_dict()[name])
+    ]
+    assert all("relative_attention_bias" in name for name in changed) and len(changed) == 2
