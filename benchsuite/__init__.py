@@ -9,19 +9,30 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from benchsuite.api import run
+    from benchsuite.artifacts import load_predictor
     from benchsuite.models.registry import load_model
     from benchsuite.records import Record
     from benchsuite.scoring import score
     from benchsuite.scoring.types import Request, Score
     from benchsuite.tasks.task import load_task
 
-__all__ = ["Record", "Request", "Score", "load_model", "load_task", "run", "score"]
+__all__ = [
+    "Record",
+    "Request",
+    "Score",
+    "load_model",
+    "load_predictor",
+    "load_task",
+    "run",
+    "score",
+]
 
 _HOME = {
     "Record": "benchsuite.records",
     "Request": "benchsuite.scoring.types",
     "Score": "benchsuite.scoring.types",
     "load_model": "benchsuite.models.registry",
+    "load_predictor": "benchsuite.artifacts",
     "load_task": "benchsuite.tasks.task",
     "run": "benchsuite.api",
     "score": "benchsuite.scoring",

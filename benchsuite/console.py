@@ -81,6 +81,16 @@ class ProgressListener:
     ) -> None:
         self._progress.stop()
 
+    def step_done(self, cell: Cell, step: int, steps: int, loss: float) -> None:
+        """Show how far the training of one cell is."""
+        self._progress.update(
+            self._examples,
+            description=f"{cell.model} {cell.regime} {cell.task} training, loss {loss:.3f}",
+            total=steps,
+            completed=step,
+            visible=True,
+        )
+
     def cell_started(self, cell: Cell, examples: int) -> None:
         """Begin the bar of one cell."""
         self._progress.reset(

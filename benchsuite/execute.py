@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchsuite import provenance, records
+from benchsuite.artifacts import ARTIFACT_FILE
 from benchsuite.cells import Cell, digest
 from benchsuite.errors import (
     BenchsuiteError,
@@ -37,6 +38,10 @@ ERROR_FILE = "error.txt"
 class Listener(Protocol):
     """Hears how a run goes; the command line shows it as progress."""
 
+    def step_done(self, cell: Cell, step: int, steps: int, loss: float) -> None:
+        """So many of a cell's training steps are done; loss: of the last one."""
+        ...
+
     def cell_started(self, cell: Cell, examples: int) -> None:
         """A cell's predictions begin."""
         ...
@@ -52,6 +57,9 @@ class Listener(Protocol):
 
 class Silent:
     """A listener that says nothing."""
+
+    def step_done(self, cell: Cell, step: int, steps: int, loss: float) -> None:
+        """Say nothing."""
 
     def cell_started(self, cell: Cell, examples: int) -> None:
         """Say nothing."""
@@ -307,6 +315,8 @@ def _measure(
     """Fit, predict every split, score; fills the record and returns the outcomes."""
     clock = time.perf_counter
     begin = clock()
+    if hasattr(regime, "told"):
+        regime.told = lambda done: listener.step_done(cell, done.step, done.steps, done.loss)
     predictor = regime.fit(model, task, cell, folder)
     fitted = clock()
     listener.cell_started(cell, sum(len(data.examples) for data in splits.values()))
@@ -342,10 +352,16 @@ def _measure(
         "tokens": usage.tokens if usage is not None else None,
         "examples_per_s": round(examples / max(predicted - fitted, 1e-9), 3),
         "parameters_total": model.parameters_total,
-        "parameters_trainable": sum(t.numel() for t in predictor.state().values()),
+        "parameters_trainable": _trained(predictor),
         "artifact_bytes": _keep(predictor, folder) if keep_artifacts else None,
     }
     return summary.outcomes
+
+
+def _trained(predictor: Predictor) -> int:
+    """Number of parameters that were trained; a predictor that says nothing trained its state."""
+    stated: int | None = getattr(predictor, "parameters_trained", None)
+    return sum(t.numel() for t in predictor.state().values()) if stated is None else stated
 
 
 def _keep(predictor: Predictor, folder: Path) -> int:
@@ -357,5 +373,5 @@ def _keep(predictor: Predictor, folder: Path) -> int:
 
     content: bytes = save(state)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "artifact.safetensors", lambda file: file.write(content))
+    write_atomically(folder / ARTIFACT_FILE, lambda file: file.write(content))
     return len(content)

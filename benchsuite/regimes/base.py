@@ -49,8 +49,9 @@ class Variant:
 class Predictor(Protocol):
     """A model ready to answer.
 
-    It may have `progress`, a callable that is told how many further examples are done, and
-    `usage`, what its scoring engine has done so far.
+    It may have `progress`, a callable that is told how many further examples are done, `usage`,
+    what its scoring engine has done so far, and `parameters_trained`, their exact number where its
+    state holds more than them (a threshold).
     """
 
     def predict(self, examples: list[Example]) -> list[Variant]:
@@ -66,7 +67,9 @@ class Regime(Protocol):
     """A way of bringing a model to a task. Writes no record, prints nothing.
 
     It may have `check_model(call, ref)`, called with how it was called and a `ModelRef` before
-    anything runs: InputError where that model cannot take the options.
+    anything runs: InputError where that model cannot take the options; `told`, a callable that
+    hears of every training step (`training.loop.Progress`); and, where its state can be kept,
+    `load(model, task, cell, state) -> Predictor`.
     """
 
     name: ClassVar[str]

@@ -18,6 +18,14 @@ BUILT_IN = {
     "zeroshot": "benchsuite.regimes.zeroshot:ZeroShot",
     "fewshot": "benchsuite.regimes.fewshot:FewShot",
     "embed": "benchsuite.regimes.embed:Embed",
+    "probe": "benchsuite.regimes.probe:Probe",
+    "frozen": "benchsuite.regimes.frozen:Frozen",
+    "bitfit": "benchsuite.regimes.bitfit:BitFit",
+    "adapter": "benchsuite.regimes.adapter:Adapter",
+    "lora": "benchsuite.regimes.lora:LoRA",
+    "ia3": "benchsuite.regimes.ia3:IA3",
+    "prefix": "benchsuite.regimes.prefix:PrefixTuning",
+    "prompt": "benchsuite.regimes.prompt:PromptTuning",
     "full": "benchsuite.regimes.full:Full",
 }
 

@@ -75,8 +75,9 @@ TABLE: dict[str, dict[str, Row]] = {
     },
 }
 
-_MAKERS = ("ours", "peft")
+_MAKERS = ("ours", "peft", "scikit-learn")
 _OURS = ("ours", "ours", "ours")
+_PEFT = ("peft", "peft", "peft")
 _UNTAUGHT = "which of two sentences is grammatical is asked, not taught"
 _NOTHING = (_UNTAUGHT, _UNTAUGHT, _UNTAUGHT)
 
@@ -88,8 +89,18 @@ def _same(entries: tuple[str, str, str]) -> dict[str, tuple[str, str, str]]:
 
 
 # Of the regimes that train: whose code does it (peft's, where it supports the combination; else
-# ours, on torch), or the reason why not. In the order of FAMILIES.
+# ours, on torch; a probe's classifier is scikit-learn's), or the reason why not. In the order of
+# FAMILIES.
 TRAINED: dict[str, dict[str, tuple[str, str, str]]] = {
+    "probe": _same(("scikit-learn", "scikit-learn", "scikit-learn")),
+    "frozen": _same(_OURS),
+    "bitfit": _same(_OURS),
+    "adapter": _same(_OURS),
+    "lora": _same(_PEFT),
+    "ia3": _same(_PEFT),
+    # peft's fails for an encoder-decoder, whose encoder takes no past keys.
+    "prefix": _same(("peft", "peft", "ours")),
+    "prompt": _same(_PEFT),
     "full": _same(_OURS),
 }
 
@@ -115,6 +126,33 @@ CONDITIONS: dict[str, dict[str, str]] = {
         "no threshold": "`threshold=tuned` where the task needs no threshold",
         "no labels": "`threshold=tuned` where the selection slice has no labels",
     },
+    "probe": {},
+    "frozen": {
+        "no blocks": "an architecture without a list of blocks that can be run apart (LongT5, "
+        "whose blocks share position biases in a way of their own)",
+    },
+    "bitfit": {
+        "no bias terms": "the backbone has none (T5, Llama), and the head alone would be trained",
+    },
+    "adapter": {
+        "unknown blocks": "an architecture whose projections have unknown names; known are those "
+        "of BERT, RoBERTa, ELECTRA, DistilBERT, GPT-2, GPT Neo, GPT-NeoX, BLOOM, OPT, Llama, "
+        "Qwen2, Mistral, T5 and BART",
+        "no blocks": "an architecture without a list of blocks",
+    },
+    "lora": {
+        "no targets": "`targets=attention` where peft names no modules of the architecture",
+    },
+    "ia3": {
+        "no targets": "peft names no modules of the architecture",
+    },
+    "prefix": {
+        "no past keys": "an encoder or a decoder that takes no past keys and values (DistilBERT, "
+        "DeBERTa, ModernBERT, ALBERT)",
+        "no blocks": "an encoder-decoder without a list of blocks",
+        "unknown attention": "an encoder-decoder whose attention transformers cannot replace (LED)",
+    },
+    "prompt": {},
     "full": {},
 }
 
@@ -198,7 +236,8 @@ def markdown() -> str:
         "## Regimes that train",
         "",
         "Whose code trains it: `peft` where that library supports the combination, `ours` on torch",
-        "elsewhere. A task without training examples is `unavailable` under all of them.",
+        "elsewhere; `scikit-learn` fits a probe's classifier. A task without training examples is",
+        "`unavailable` under all of them.",
     ]
     for regime, entries in TRAINED.items():
         lines += [

@@ -121,7 +121,8 @@ class TrainedRegime(ABC):
             notes["unreachable_answers"] = maker.counts.unreachable
         if task.spec.kind == "regression":
             _fit_number(network, [item.target for item in items])
-        selection = Selection(predictor, data["selection"].examples)
+        unanswerable = any(example.target == () for example in data["train"].examples)
+        selection = Selection(predictor, data["selection"].examples, unanswerable)
         lr = self.default_lr[model.family] if options.lr is None else options.lr
         plan = Plan(
             lr=lr,
@@ -148,8 +149,7 @@ class TrainedRegime(ABC):
             told=self.told,
         )
         outcome = trainer.run()
-        if selection.examples:
-            predictor.threshold = selection.choose_threshold()
+        predictor.threshold = selection.choose_threshold()
         predictor.freeze(trained)
         self.finish(network)
         checkpoint.remove(scratch)

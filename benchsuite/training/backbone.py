@@ -11,6 +11,7 @@ from torch.nn import functional
 from benchsuite.errors import CellFailed, NotApplicable
 from benchsuite.training.batches import Batch
 
+IGNORED = -100  # torch's own mark of what is no target
 ENCODER_KINDS = ("tagging", "span")
 """Kinds for which an encoder-decoder's encoder is used alone: each token needs a state."""
 
@@ -36,6 +37,9 @@ class Backbone(nn.Module):
         else:
             self.body = network.base_model
         self.width: int = network.config.hidden_size
+        # In a tuple, so that it is no module of this one: where it is not tied to the embeddings
+        # it is none of the weights that a task uses.
+        self._to_vocabulary = (network.get_output_embeddings(),)
 
     def forward(self, batch: Batch) -> Tensor:
         """States (rows, positions, width): of every token, or of the decoder's first position."""
@@ -64,6 +68,12 @@ class Backbone(nn.Module):
             use_cache=False,
         ).last_hidden_state
         return found
+
+    def language_loss(self, states: Tensor, batch: Batch) -> Tensor:
+        """Mean cross-entropy of each next token of a decoder's rows, in nats."""
+        logits = self._to_vocabulary[0](states[:, :-1])
+        targets = batch.ids[:, 1:].masked_fill(batch.mask[:, 1:] == 0, IGNORED)
+        return functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
 
     def stacks(self) -> list[nn.Module]:
         """Body and, where there is one, decoder."""

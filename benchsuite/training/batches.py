@@ -22,7 +22,8 @@ class Batch:
 
     ids, mask (rows, longest); types likewise, None where the family has no segments. owner (rows):
     the item each row belongs to. row_of, position_of (n): what the head reads, row by row.
-    numbers: of the items in the list they were taken from; None for items met once.
+    numbers: of the items in the list they were taken from; None for items met once. source: which
+    list that is, `train` or `selection`.
     """
 
     items: list[Item]
@@ -33,10 +34,15 @@ class Batch:
     row_of: Tensor
     position_of: Tensor
     numbers: list[int] | None = None
+    source: str = ""
 
 
 def collate(
-    items: Sequence[Item], pad: int, device: str, numbers: Sequence[int] | None = None
+    items: Sequence[Item],
+    pad: int,
+    device: str,
+    numbers: Sequence[int] | None = None,
+    source: str = "",
 ) -> Batch:
     """The items as one batch, padded on the right."""
     rows = [row for item in items for row in item.rows]
@@ -54,6 +60,7 @@ def collate(
         row_of=torch.tensor(row_of, dtype=torch.long, device=device),
         position_of=torch.tensor(position_of, dtype=torch.long, device=device),
         numbers=None if numbers is None else list(numbers),
+        source=source,
     )
 
 

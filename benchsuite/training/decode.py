@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchsuite.errors import CellFailed
+from benchsuite.metrics.squad import span_scores
 from benchsuite.regimes.zeroshot_methods import best_of
 from benchsuite.tasks.example import Example, Prediction
 from benchsuite.tasks.spec import TaskSpec
@@ -97,16 +98,19 @@ def best_span(context: str, windows: Sequence[Item], scores: Sequence[Scores]) -
 
 
 def choose_no_answer_threshold(
-    task: TaskSpec, examples: Sequence[Example], items: Sequence[Item], scores: Sequence[Scores]
+    task: TaskSpec,
+    examples: Sequence[Example],
+    items: Sequence[Item],
+    scores: Sequence[Scores],
+    unanswerable: bool = False,
 ) -> float | None:
     """The margin up to which a question is declared unanswerable, best by F1 on these examples.
 
-    None where all of them have an answer: then none is ever withheld. Candidates lie below all
-    margins, between two neighbouring ones, and above all.
+    unanswerable: whether the training examples hold questions without an answer. None where
+    neither they nor these do: then an answer is never withheld. Of thresholds that are equally
+    good, the one nearest to 0, at which `no answer` scores as the answer does.
     """
-    from benchsuite.metrics.squad import span_scores
-
-    if all(example.target != () for example in examples):
+    if not (unanswerable or any(example.target == () for example in examples)):
         return None
     windows: list[list[int]] = [[] for _ in examples]
     for number, item in enumerate(items):
@@ -122,15 +126,20 @@ def choose_no_answer_threshold(
         silent = span_scores("", example.target, may_be_unanswerable=True)[1]
         margins.append(margin)
         gains.append(silent - said)
-    order = np.argsort(margins)
-    ordered = np.asarray(margins)[order]
-    # Gain of withholding the lowest n answers.
+    order = np.argsort(margins, kind="stable")
+    ordered = np.asarray([-np.inf, *np.asarray(margins)[order], np.inf])
+    # Gain of withholding the answers of the n lowest margins.
     total = np.concatenate([[0.0], np.cumsum(np.asarray(gains)[order])])
-    # Equal margins are withheld together.
-    total[1:-1][ordered[1:] == ordered[:-1]] = -np.inf
-    count = int(total.argmax())
-    if count == 0:
-        return float(ordered[0] - 1.0)
-    if count == len(ordered):
-        return float(ordered[-1])
-    return float((ordered[count - 1] + ordered[count]) / 2)
+    total[ordered[:-1] == ordered[1:]] = -np.inf  # equal margins are withheld together
+    best = np.flatnonzero(total >= total.max() - 1e-9)
+    found = (_nearest_to_zero(float(ordered[n]), float(ordered[n + 1])) for n in best)
+    return min(found, key=abs)
+
+
+def _nearest_to_zero(low: float, high: float) -> float:
+    """A threshold from low (withheld) up to but without high: 0 where it lies there."""
+    if low <= 0 < high:
+        return 0.0
+    if low > 0:
+        return low if np.isinf(high) else (low + high) / 2
+    return high - 1.0 if np.isinf(low) else (low + high) / 2

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from benchsuite.errors import CellFailed
 from benchsuite.scoring.budget import Budget
 from benchsuite.training import checkpoint
-from benchsuite.training.batches import Batch, collate, epoch_order, longest_row, split_by_tokens
+from benchsuite.training.batches import collate, epoch_order, longest_row, split_by_tokens
 from benchsuite.training.items import Item
 from benchsuite.training.model import TaskModel
 
@@ -104,7 +104,6 @@ class Trainer:
         batch_tokens: int,
         scratch: Path,
         select: Callable[[], tuple[float, float]] | None = None,
-        extra_loss: Callable[[Batch], Tensor] | None = None,
         told: Callable[[Progress], None] | None = None,
     ) -> None:
         self.model = model
@@ -114,7 +113,6 @@ class Trainer:
         self.device = device
         self.scratch = scratch
         self.select = select
-        self.extra_loss = extra_loss
         self.told = told
         self.budget = Budget(batch_tokens, device, None)
         self.lengths = [longest_row(item) for item in items]
@@ -221,8 +219,9 @@ class Trainer:
                 logits = self.model(part)
             loss = self.model.loss(logits, part)
             total += loss.detach()
-            if self.extra_loss is not None:
-                loss = loss + self.extra_loss(part) * self.model.weight(part)
+            if self.model.language_loss is not None:
+                beside = self.model.lm_weight * self.model.language_loss
+                loss = loss + beside * self.model.weight(part)
             (loss / max(weight, 1)).backward()
         return float(total), weight, sum(int(part.mask.sum()) for part in parts)
 

@@ -21,7 +21,8 @@ class TaskModel(nn.Module):
     are added), one a row (choice: a score each, compared within the example), one a position
     (tagging: a score a tag; span: one for being the first, one for being the last).
     number: mean and standard deviation of the training targets of a regression, which is learned
-    in that unit.
+    in that unit. lm_weight: of a decoder's language-model loss, which `forward` leaves in
+    `language_loss` while training.
     """
 
     def __init__(self, backbone: Backbone, task: TaskSpec) -> None:
@@ -35,10 +36,14 @@ class TaskModel(nn.Module):
         nn.init.zeros_(self.head.bias)
         self.number: Tensor
         self.register_buffer("number", torch.tensor([0.0, 1.0]))
+        self.lm_weight = 0.0
+        self.language_loss: Tensor | None = None
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits: (items, labels), (items, 1), (rows,), (positions, tags) or (positions, 2)."""
         states = self.backbone(batch)
+        beside = self.training and self.lm_weight > 0
+        self.language_loss = self.backbone.language_loss(states, batch) if beside else None
         logits: Tensor = self.head(self.dropout(self.read(states, batch)))
         return logits[:, 0] if self.kind == "choice" else logits
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,47 +27,28 @@ CPU_TOKENS_A_THREAD = 1024
 NO_ANSWER = "no_answer_threshold"
 
 
-class TrainedPredictor:
-    """Answers with a trained head.
+class ItemPredictor(ABC):
+    """Answers with the scores that a head gives items.
 
-    trained: tensors that were trained, by name. threshold: margin below which a question is
-    declared unanswerable. progress: called with the number of examples done since the last call.
+    threshold: margin below which a question is declared unanswerable. progress: called with the
+    number of examples done since the last call. notes: what is to be recorded of the fit.
     """
 
-    def __init__(
-        self,
-        task: TaskSpec,
-        model: TaskModel,
-        maker: ItemMaker,
-        device: str,
-        batch_tokens: int,
-        precision: str = "float32",
-    ) -> None:
+    def __init__(self, task: TaskSpec, maker: ItemMaker) -> None:
         self.task = task
-        self.model = model
         self.maker = maker
-        self.device = device
-        self.precision = precision
         self.threshold: float | None = None
         self.progress: Callable[[int], None] | None = None
         self.usage = Usage()
         self.notes: dict[str, Any] = {}
-        self._trained: dict[str, Tensor] = {}
-        self._budget = Budget(batch_tokens, device, CPU_TOKENS_A_THREAD)
 
-    def freeze(self, names: Sequence[str]) -> None:
-        """Remember which tensors of the model were trained, as they are now."""
-        known = dict(self.model.named_parameters())
-        self._trained = {name: known[name].detach() for name in names}
+    @abstractmethod
+    def scores(self, items: Sequence[Item]) -> list[Scores]:
+        """What the head gives for each item, as `decode` takes it, in the order given."""
 
+    @abstractmethod
     def state(self) -> dict[str, Tensor]:
         """What was trained, and the numbers that go with it."""
-        extra: dict[str, Tensor] = {}
-        if self.task.kind == "regression":
-            extra["number"] = self.model.number
-        if self.threshold is not None:
-            extra[NO_ANSWER] = torch.tensor(self.threshold, dtype=torch.float64)
-        return {name: tensor.contiguous() for name, tensor in self._trained.items()} | extra
 
     def predict(self, examples: list[Example]) -> list[Variant]:
         """One variant, `head`, with a prediction an example, in the order given.
@@ -93,6 +75,45 @@ class TrainedPredictor:
             )
         ]
 
+
+class TrainedPredictor(ItemPredictor):
+    """Answers with a trained network."""
+
+    def __init__(
+        self,
+        task: TaskSpec,
+        model: TaskModel,
+        maker: ItemMaker,
+        device: str,
+        batch_tokens: int,
+        precision: str = "float32",
+    ) -> None:
+        super().__init__(task, maker)
+        self.model = model
+        self.device = device
+        self.precision = precision
+        self._trained: dict[str, Tensor] = {}
+        self._budget = Budget(batch_tokens, device, CPU_TOKENS_A_THREAD)
+
+    @property
+    def parameters_trained(self) -> int:
+        """Exact number of trained parameters: what goes with them is not counted."""
+        return sum(tensor.numel() for tensor in self._trained.values())
+
+    def freeze(self, names: Sequence[str]) -> None:
+        """Remember which tensors of the model were trained, as they are now."""
+        known = dict(self.model.named_parameters())
+        self._trained = {name: known[name].detach() for name in names}
+
+    def state(self) -> dict[str, Tensor]:
+        """What was trained, and the numbers that go with it."""
+        extra: dict[str, Tensor] = {}
+        if self.task.kind == "regression":
+            extra["number"] = self.model.number
+        if self.threshold is not None:
+            extra[NO_ANSWER] = torch.tensor(self.threshold, dtype=torch.float64)
+        return {name: tensor.contiguous() for name, tensor in self._trained.items()} | extra
+
     @torch.inference_mode()
     def scores(self, items: Sequence[Item], numbered: bool = False) -> list[Scores]:
         """What the head gives for each item, in the order given.
@@ -109,6 +130,7 @@ class TrainedPredictor:
                 self.maker.layout.pad,
                 self.device,
                 numbers if numbered else None,
+                "selection" if numbered else "",
             )
             with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16"):
                 logits = self.model(batch)
@@ -138,10 +160,16 @@ class TrainedPredictor:
 
 
 class Selection:
-    """The selection slice as items, on which epochs are compared and thresholds chosen."""
+    """The selection slice as items, on which epochs are compared and thresholds chosen.
 
-    def __init__(self, predictor: TrainedPredictor, examples: Sequence[Example]) -> None:
+    unanswerable: whether the training examples hold questions without an answer.
+    """
+
+    def __init__(
+        self, predictor: TrainedPredictor, examples: Sequence[Example], unanswerable: bool
+    ) -> None:
         self.predictor = predictor
+        self.unanswerable = unanswerable
         self.examples = [example for example in examples if example.target is not None]
         self.items = predictor.maker.make(self.examples)
 
@@ -169,7 +197,9 @@ class Selection:
     def _threshold(self, scores: Sequence[Scores]) -> float | None:
         if self.predictor.task.kind != "span":
             return None
-        return choose_no_answer_threshold(self.predictor.task, self.examples, self.items, scores)
+        return choose_no_answer_threshold(
+            self.predictor.task, self.examples, self.items, scores, self.unanswerable
+        )
 
 
 def _confidence(task: TaskSpec, items: Sequence[Item], scores: Sequence[Scores]) -> float:

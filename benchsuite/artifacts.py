@@ -1,0 +1,55 @@
+"""What `--keep-artifacts` kept, ready to answer again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchsuite import records
+from benchsuite.cells import Cell, parse_regime
+from benchsuite.errors import InputError
+
+if TYPE_CHECKING:
+    from benchsuite.regimes.base import Predictor
+
+ARTIFACT_FILE = "artifact.safetensors"
+
+
+def load_predictor(folder: Path | str, tasks_dir: Sequence[Path] = ()) -> Predictor:
+    """The predictor of a record's folder: its model with what was trained, as it was kept.
+
+    tasks_dir: folders of a user's own tasks. Raises InputError where nothing was kept there, or
+    the model is no longer the one it was trained on.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from benchsuite.models.registry import load_model
+    from benchsuite.tasks.task import load_task
+
+    folder = Path(folder)
+    record = records.read(folder)
+    if not (folder / ARTIFACT_FILE).is_file():
+        raise InputError(
+            f"{folder} keeps nothing that was trained; run the cell with --keep-artifacts"
+        )
+    try:
+        state = load_file(folder / ARTIFACT_FILE)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{folder / ARTIFACT_FILE} cannot be read: {error}") from None
+    known = {name: value for name, value in record.cell.items() if name in Cell.model_fields}
+    cell = Cell(**{**known, "regime": parse_regime(record.cell["regime"])})
+    task = load_task(cell.task, tasks_dirs=tuple(tasks_dir))
+    regime: Any = task.regime(cell.regime.name)
+    model = load_model(cell.model, dtype=cell.dtype, device=cell.device, max_length=cell.max_length)
+    parts = record.cell["key_parts"]
+    if (model.ref.weights_hash, model.ref.tokenizer_hash) != (parts["weights"], parts["tokenizer"]):
+        raise InputError(f"{folder}: model '{cell.model}' is not the one it was trained on")
+    if regime.version != parts["regime_version"]:
+        raise InputError(
+            f"{folder}: trained by version {parts['regime_version']} of {regime.name}, this is "
+            f"version {regime.version}; rerun the cell"
+        )
+    predictor: Predictor = regime.load(model, task, cell, state)
+    return predictor

@@ -1,0 +1,530 @@
+"""The regime `probe`: against scikit-learn by hand, its choices, its artifact and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from transformers import AutoModel, AutoTokenizer
+
+import benchsuite
+from benchsuite.cells import parse_regime
+from benchsuite.errors import CellFailed, InputError
+from benchsuite.metrics import compute, outcome_columns
+from benchsuite.models.registry import load_model
+from benchsuite.regimes.probe import Probe
+from benchsuite.regimes.registry import canonical
+from benchsuite.tasks.example import Example
+from benchsuite.tasks.task import Task, load_task
+from benchsuite.training import linear, probing
+from benchsuite.training.probing import PENALTIES, ProbePredictor
+from tests.tiny import tiny_bert, tiny_gpt2, tiny_t5
+from tests.training.made import KINDS, made_cell, made_task
+
+FAMILIES = ("encoder", "decoder", "encoder-decoder")
+WIDTH = 16
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Family -> a tiny model."""
+    root = tmp_path_factory.mktemp("probe")
+    return {
+        "encoder": tiny_bert(root / "bert", max_positions=512),
+        "decoder": tiny_gpt2(root / "gpt2", n_positions=512),
+        "encoder-decoder": tiny_t5(root / "t5"),
+    }
+
+
+def fit(
+    folder: Path, task: Task, options: str = "", **settings: Any
+) -> tuple[ProbePredictor, list[Example]]:
+    """A fitted probe and its training examples."""
+    model = load_model(str(folder))
+    call = f"probe:{options}" if options else "probe"
+    cell = made_cell(task, call, str(folder), seed=None, **settings)
+    predictor = Probe().fit(model, task, cell, folder / "scratch")
+    return predictor, Probe().train_data(task, cell)["train"].examples
+
+
+class ByHand:
+    """States of texts from plain calls of transformers, one text at a time."""
+
+    def __init__(self, folder: Path, family: str) -> None:
+        self.family = family
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        network = AutoModel.from_pretrained(folder).eval()
+        self.network = network.get_encoder() if family == "encoder-decoder" else network
+
+    @torch.no_grad()
+    def states(self, *texts: str, layer: int = -1) -> tuple[np.ndarray, list[Any]]:
+        """States (tokens, width) of a text or a pair; of each token the text's number and place."""
+        if self.family == "decoder":
+            ids = [self.tokenizer.eos_token_id]
+            places: list[Any] = [None]
+            for number, text in enumerate(texts):
+                encoded = self.tokenizer(text, return_offsets_mapping=True)
+                newline = self.tokenizer("\n")["input_ids"] if number else []
+                ids += [*newline, *encoded["input_ids"]]
+                places += [None] * len(newline) + [(number, o) for o in encoded["offset_mapping"]]
+            ids.append(self.tokenizer.eos_token_id)
+            places.append(None)
+            given = {"input_ids": torch.tensor([ids])}
+        else:
+            encoded = self.tokenizer(
+                *texts,
+                return_tensors="pt",
+                return_offsets_mapping=True,
+                return_token_type_ids=True,
+            )
+            offsets = encoded.pop("offset_mapping")[0].tolist()
+            places = [
+                None if of is None else (of, tuple(offset))
+                for of, offset in zip(encoded.sequence_ids(0), offsets, strict=True)
+            ]
+            given = {"input_ids": encoded["input_ids"]}
+            if self.family == "encoder":
+                given["token_type_ids"] = encoded["token_type_ids"]
+        hidden = self.network(**given, output_hidden_states=True).hidden_states
+        return hidden[layer][0].numpy(), places
+
+    def words(self, tokens: Sequence[str]) -> np.ndarray:
+        """States (words, width) of the first subword of each word."""
+        states, places = self.states(" ".join(tokens))
+        starts = np.cumsum([0, *(len(token) + 1 for token in tokens)])
+        return np.stack(
+            [
+                next(s for s, p in zip(states, places, strict=True) if p and p[1][1] > start)
+                for start in starts[:-1]
+            ]
+        )
+
+
+def pipeline(penalty: float, numbers: bool = False) -> Pipeline:
+    if numbers:
+        return make_pipeline(StandardScaler(), Ridge(alpha=penalty))
+    return make_pipeline(
+        StandardScaler(), LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=20_000)
+    )
+
+
+def probabilities(scores: np.ndarray) -> np.ndarray:
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True)
+
+
+def scores(predictor: ProbePredictor, examples: list[Example]) -> list[np.ndarray]:
+    return predictor.scores(predictor.maker.make(examples))
+
+
+@pytest.fixture
+def one_penalty(monkeypatch: pytest.MonkeyPatch) -> float:
+    """One penalty, its optimum looked for as long as it takes."""
+    monkeypatch.setattr(probing, "PENALTIES", (3.0,))
+    monkeypatch.setattr(linear, "MOST_STEPS", 20_000)
+    monkeypatch.setattr(linear, "TOLERANCE", 1e-7)
+    return 3.0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("pooling", ["mean", "first", "last"])
+@pytest.mark.parametrize("pair", [False, True])
+def test_sequences_against_scikit_learn(
+    pair: bool,
+    pooling: str,
+    family: str,
+    folders: dict[str, Path],
+    tmp_path: Path,
+    one_penalty: float,
+) -> None:
+    task = load_task("mini/entailment") if pair else made_task(tmp_path, "classification", 40)
+    predictor, train = fit(folders[family], task, f"pooling={pooling}", train_limit=40)
+    plain = ByHand(folders[family], family)
+
+    def vector(one: Example) -> np.ndarray:
+        second = [one.fields["text_pair"]] if pair else []
+        states, _ = plain.states(one.fields["text"], *second)
+        return {"mean": states.mean(0), "first": states[0], "last": states[-1]}[pooling]
+
+    hand = pipeline(one_penalty).fit([vector(one) for one in train], [one.target for one in train])
+    asked = task.evaluation(task.spec.dataset.eval_splits[0], 20).examples
+    expected = hand.predict_proba([vector(one) for one in asked])
+    # A first token that is the same for all texts tells a decoder nothing.
+    assert (expected.std(0).max() > 0.01) is not (family == "decoder" and pooling == "first")
+    found = probabilities(np.stack(scores(predictor, asked)))
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_numbers_against_scikit_learn(
+    family: str, folders: dict[str, Path], tmp_path: Path, one_penalty: float
+) -> None:
+    task = made_task(tmp_path, "regression", 40)
+    predictor, train = fit(folders[family], task)
+    plain = ByHand(folders[family], family)
+
+    def vector(one: Example) -> np.ndarray:
+        texts = [one.fields["text"], one.fields["text_pair"]]
+        # A decoder reads the texts in both orders.
+        orders = [texts, texts[::-1]] if family == "decoder" else [texts]
+        return sum(plain.states(*order)[0].mean(0) for order in orders)
+
+    hand = pipeline(one_penalty, numbers=True)
+    hand.fit([vector(one) for one in train], [one.target for one in train])
+    asked = task.evaluation("validation", 30).examples
+    expected = hand.predict([vector(one) for one in asked])
+    assert expected.std() > 0.1
+    [variant] = predictor.predict(asked)
+    np.testing.assert_allclose([p.value for p in variant.predictions], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_tags_against_scikit_learn(
+    family: str, folders: dict[str, Path], tmp_path: Path, one_penalty: float
+) -> None:
+    task = made_task(tmp_path, "tagging", 40)
+    predictor, train = fit(folders[family], task)
+    plain = ByHand(folders[family], family)
+    hand = pipeline(one_penalty).fit(
+        np.concatenate([plain.words(one.fields["tokens"]) for one in train]),
+        [tag for one in train for tag in one.target],
+    )
+    assert len(hand.classes_) == len(task.spec.labels)
+    asked = task.evaluation("validation", 20).examples
+    for one, mine in zip(asked, scores(predictor, asked), strict=True):
+        expected = hand.predict_proba(plain.words(one.fields["tokens"]))
+        np.testing.assert_allclose(probabilities(mine), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_options_against_scikit_learn(
+    family: str, folders: dict[str, Path], tmp_path: Path, one_penalty: float
+) -> None:
+    task = made_task(tmp_path, "choice", 40)
+    predictor, train = fit(folders[family], task)
+    plain = ByHand(folders[family], family)
+
+    def vectors(one: Example) -> list[np.ndarray]:
+        asked = [f"{one.fields['question']} {option}" for option in one.fields["options"]]
+        return [plain.states(one.fields["context"], end)[0].mean(0) for end in asked]
+
+    hand = pipeline(one_penalty).fit(
+        [row for one in train for row in vectors(one)],
+        [number == one.target for one in train for number in range(len(one.fields["options"]))],
+    )
+    asked = task.evaluation("validation", 20).examples
+    predictions = predictor.predict(asked)[0].predictions
+    answers = set()
+    for one, mine, said in zip(asked, scores(predictor, asked), predictions, strict=True):
+        expected = hand.predict_proba(vectors(one))[:, 1]
+        np.testing.assert_allclose(expit(mine), expected, atol=1e-3)
+        assert said.value == expected.argmax()
+        answers.add(said.value)
+    assert len(answers) > 1
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_spans_against_scikit_learn(
+    family: str, folders: dict[str, Path], tmp_path: Path, one_penalty: float
+) -> None:
+    task = made_task(tmp_path, "span", 40)
+    predictor, train = fit(folders[family], task)
+    plain = ByHand(folders[family], family)
+    null = 0 if family == "encoder" else -1
+
+    def vectors(one: Example) -> tuple[np.ndarray, list[tuple[int, int]]]:
+        """States of `no answer` and of the context's tokens, and the characters those cover."""
+        states, places = plain.states(one.fields["question"], one.fields["context"])
+        inside = [n for n, place in enumerate(places) if place and place[0] == 1]
+        return states[[null, *inside]], [places[n][1] for n in inside]
+
+    rows, firsts, lasts = [], [], []
+    for one in train:
+        states, offsets = vectors(one)
+        first = last = 0
+        if one.target:
+            at = one.starts[0] if one.starts else one.fields["context"].find(one.target[0])
+            end = at + len(one.target[0])
+            covered = [n for n, (low, high) in enumerate(offsets) if high > at and low < end]
+            first, last = covered[0] + 1, covered[-1] + 1
+        rows.append(states)
+        firsts.append(np.arange(len(states)) == first)
+        lasts.append(np.arange(len(states)) == last)
+    matrix = np.concatenate(rows)
+    hands = [pipeline(one_penalty).fit(matrix, np.concatenate(of)) for of in (firsts, lasts)]
+    asked = task.evaluation("validation", 10).examples
+    for one, mine in zip(asked, scores(predictor, asked), strict=True):
+        states, _ = vectors(one)
+        for column, hand in enumerate(hands):
+            expected = hand.predict_proba(states)[:, 1]
+            np.testing.assert_allclose(expit(mine[:, column]), expected, atol=1e-3)
+    assert predictor.threshold is not None  # some of the questions have no answer
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("layer", [0, 1, 2, -1, -2, -3])
+def test_layers(
+    layer: int, family: str, folders: dict[str, Path], tmp_path: Path, one_penalty: float
+) -> None:
+    task = made_task(tmp_path, "classification", 40)
+    predictor, train = fit(folders[family], task, f"layer={layer}")
+    counted = layer % 3
+    assert predictor.reader.layer == predictor.notes["layer"] == counted
+    plain = ByHand(folders[family], family)
+
+    def vector(one: Example) -> np.ndarray:
+        states, _ = plain.states(one.fields["text"], layer=counted)
+        if counted == 0:
+            # Of the embeddings their lookup, without positions, segments and norm.
+            ids = predictor.maker.make([one])[0].rows[0].ids
+            assert len(ids) == len(states)
+            table = plain.network.get_input_embeddings().weight.detach().numpy()
+            states = table[list(ids)]
+        return states.mean(0)
+
+    hand = pipeline(one_penalty).fit([vector(one) for one in train], [one.target for one in train])
+    asked = task.evaluation("validation", 20).examples
+    expected = hand.predict_proba([vector(one) for one in asked])
+    assert expected.std(0).max() > 0.01
+    found = probabilities(np.stack(scores(predictor, asked)))
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_penalty_is_the_best_on_the_selection_slice(
+    kind: str, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = made_task(tmp_path, kind, 200)
+    predictor, _ = fit(folders["encoder"], task, train_limit=60)
+    values = predictor.notes["selection"]
+    assert len(values) == len(PENALTIES) == 7 and list(PENALTIES) == sorted(PENALTIES)[::-1]
+    assert len(set(values)) > 1
+    best = values.index(max(values))  # the first of equals: the strongest
+    assert predictor.notes["penalty"] == PENALTIES[best]
+    examples = task.selection().examples
+    assert len(examples) == 20
+    columns = outcome_columns(task.spec, examples, predictor.predict(examples)[0].predictions)
+    assert compute(task.spec, task.spec.headline_metric, columns) == pytest.approx(values[best])
+    # Alone a fit begins elsewhere, and ends about there.
+    monkeypatch.setattr(probing, "PENALTIES", (PENALTIES[2],))
+    alone, _ = fit(folders["encoder"], task, train_limit=60)
+    assert alone.notes["selection"] == pytest.approx([values[2]], abs=0.051)
+
+
+def test_of_equally_good_penalties_the_strongest_is_taken(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = made_task(tmp_path, "classification", 40)
+    monkeypatch.setattr(probing, "compute", lambda *given: 0.5)
+    predictor, _ = fit(folders["decoder"], task)
+    assert predictor.notes["penalty"] == max(PENALTIES)
+    monkeypatch.setattr(probing, "compute", lambda *given: float("nan"))
+    predictor, _ = fit(folders["decoder"], task)
+    assert predictor.notes["penalty"] == max(PENALTIES)
+    assert predictor.notes["selection"] == [None] * 7
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_artifact_answers_as_the_predictor_it_is_of(
+    kind: str, family: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    task = made_task(tmp_path, kind, 40)
+    predictor, _ = fit(folders[family], task)
+    state = predictor.state()
+    outputs = {"classification": 1, "regression": 1, "choice": 1, "tagging": 4, "span": 2}[kind]
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    threshold = shapes.pop("no_answer_threshold", None)
+    assert (threshold == ()) is (kind == "span")
+    assert shapes == {
+        "coefficients": (outputs, WIDTH),
+        "intercepts": (outputs,),
+        "mean": (WIDTH,),
+        "spread": (WIDTH,),
+    }
+    assert predictor.parameters_trained == outputs * (WIDTH + 1)
+    model = load_model(str(folders[family]))
+    cell = made_cell(task, "probe", model.name, seed=None)
+    loaded = Probe().load(model, task, cell, state)
+    examples = task.evaluation("validation").examples
+    [ours], [theirs] = predictor.predict(examples), loaded.predict(examples)
+    assert ours.predictions == theirs.predictions
+    assert len({one.value for one in ours.predictions}) > 1
+    assert ours.counts == {"truncated": 0} and ours.notes["penalty"] in PENALTIES
+    with pytest.raises(CellFailed, match="not one of probe"):
+        Probe().load(model, task, cell, {**state, "mean": torch.zeros(WIDTH + 1)})
+    with pytest.raises(CellFailed, match="not one of probe"):
+        Probe().load(model, task, cell, {"coefficients": state["coefficients"]})
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_scores_do_not_depend_on_the_batch(
+    kind: str, family: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    task = made_task(tmp_path, kind, 40)
+    many, _ = fit(folders[family], task)
+    model = load_model(str(folders[family]))
+    cell = made_cell(task, "probe", model.name, seed=None, batch_tokens=1)
+    one = Probe().load(model, task, cell, many.state())
+    examples = task.evaluation("validation").examples
+    for left, right in zip(scores(one, examples), scores(many, examples), strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-4)
+    items = one.maker.make(examples)
+    left, right = one.reader.matrix(items), many.reader.matrix(items)
+    assert len(left) == sum(map(one.reader.count, items)) >= len(items)
+    np.testing.assert_allclose(left, right, atol=1e-5)
+
+
+def test_the_network_stays_as_it_was(folders: dict[str, Path], tmp_path: Path) -> None:
+    model = load_model(str(folders["encoder-decoder"]))
+    before = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
+    task = made_task(tmp_path, "classification")
+    Probe().fit(model, task, made_cell(task, "probe", model.name), tmp_path)
+    after = model.network.state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+
+
+LABELS = """\
+version: 1
+kind: classification
+description: made
+licence: Apache-2.0
+dataset:
+  files: {train: train.jsonl, validation: train.jsonl}
+fields: {id: id, text: text, label: label}
+labels: [one, two, three]
+metrics: [accuracy]
+"""
+
+
+@pytest.mark.parametrize("present", [[0], [2], [0, 2], [1, 2]])
+def test_a_label_that_is_never_seen_is_never_given(
+    present: list[int], folders: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "made.yaml").write_text(LABELS)
+    rows = [
+        f'{{"id": "{n}", "text": "Text number {n}", "label": {present[n % len(present)]}}}'
+        for n in range(40)
+    ]
+    (tmp_path / "train.jsonl").write_text("\n".join(rows) + "\n")
+    task = load_task("made", (tmp_path,))
+    predictor, _ = fit(folders["encoder"], task)
+    examples = task.evaluation("validation").examples
+    said = {one.value for one in predictor.predict(examples)[0].predictions}
+    assert said == set(present)
+
+
+def test_no_selection_slice(folders: dict[str, Path], tmp_path: Path) -> None:
+    task = made_task(tmp_path, "span", 8)
+    assert not task.selection().examples[1:]
+    predictor, train = fit(folders["encoder"], task)
+    model = load_model(str(folders["encoder"]))
+    alone = probing.ProbePredictor(task.spec, predictor.maker, predictor.reader)
+    alone.fit(train, [])
+    assert alone.notes["penalty"] == 100.0 and alone.notes["selection"] == []
+    assert alone.threshold == 0.0  # where `no answer` scores as the answer does
+    assert len(alone.predict(train)[0].predictions) == len(train)
+    with pytest.raises(CellFailed, match="nothing|anything to learn"):
+        alone.fit([], [])
+    assert model.family == "encoder"
+
+
+def test_features_beyond_their_budget_are_left_out(folders: dict[str, Path]) -> None:
+    task = load_task("mini/span")
+    predictor, train = fit(folders["decoder"], task, train_limit=30)
+    reader = predictor.reader
+    items = [item for item in predictor.maker.make(train) if item.target is not None]
+    total = sum(map(reader.count, items))
+    assert predictor.notes["vectors"] == total and predictor.notes["vectors_left_out"] == 0
+    assert reader.within_budget(items, total * WIDTH * 4) == items
+
+    room = 20 * len(items)
+    kept = reader.within_budget(items, room * WIDTH * 4)
+    assert kept == reader.within_budget(items, room * WIDTH * 4)
+    assert len(kept) == len(items) and all(reader.count(item) == 20 for item in kept)
+    for whole, part in zip(items, kept, strict=True):
+        asked, left = whole.rows[0].positions, part.rows[0].positions
+        assert left[0] == asked[0] and list(left) == sorted(left[:1]) + sorted(left[1:])
+        for target, place in zip(whole.target, part.target, strict=True):
+            assert left[place] == asked[target]
+            assert part.spans[place] == whole.spans[target]
+    # The same place of all windows would teach what a place is like, not an answer.
+    assert len({part.rows[0].positions[5] for part in kept}) > 5
+
+    few = reader.within_budget(items, 100 * WIDTH * 4)
+    assert few == reader.within_budget(items, 100 * WIDTH * 4)
+    assert 90 < sum(map(reader.count, few)) <= 100 and len(few) < len(items)
+
+
+@pytest.mark.parametrize("kind", ["classification", "choice", "tagging"])
+def test_other_kinds_leave_out_whole_items(
+    kind: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    task = made_task(tmp_path, kind, 40)
+    predictor, train = fit(folders["decoder"], task)
+    items = predictor.maker.make(train)
+    kept = predictor.reader.within_budget(items, 30 * WIDTH * 4)
+    assert sum(map(predictor.reader.count, kept)) in (28, 29, 30, 24, 27)
+    assert [item.example for item in kept] == sorted(item.example for item in kept)
+    assert all(items[item.example] == item for item in kept)
+
+
+def test_thinned_windows_answer_alike(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer negatives move all scores up, and about as far: answers and margins stay."""
+    task = made_task(tmp_path, "span", 200)
+    whole, train = fit(folders["encoder-decoder"], task)
+    reader = whole.reader
+    kept = [item for item in whole.maker.make(train) if item.target is not None]
+    most = sum(map(reader.count, kept)) // 2 * WIDTH * 4
+    monkeypatch.setattr(reader, "within_budget", partial(reader.within_budget, most_bytes=most))
+    part = probing.ProbePredictor(task.spec, whole.maker, reader)
+    part.fit(train, task.selection().examples)
+    left_out = part.notes["vectors_left_out"]
+    assert left_out > 0.4 * whole.notes["vectors"]
+    assert part.notes["vectors"] + left_out == whole.notes["vectors"]
+    asked = task.selection().examples
+    ours, theirs = np.concatenate(scores(part, asked)), np.concatenate(scores(whole, asked))
+    assert (ours - theirs).mean(0).min() > 0.5
+    for column in range(2):
+        assert np.corrcoef(ours[:, column], theirs[:, column])[0, 1] > 0.9
+
+
+def test_spelling_and_refusals(folders: dict[str, Path], tmp_path: Path) -> None:
+    assert str(canonical(parse_regime("probe:layer=-1+pooling=mean"))) == "probe"
+    for call, message in (
+        ("probe:layer=3", "layer=3.* has 2 layers"),
+        ("probe:layer=-4", "layer=-4"),
+        ("probe:layer=first-last", "layer=first-last"),
+        ("probe:pooling=max", "pooling=max"),
+        ("probe:2", "takes no value of its own"),
+    ):
+        with pytest.raises(InputError, match=message):
+            benchsuite.run(str(folders["encoder"]), call, "mini/sentiment", store=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_record(folders: dict[str, Path], tmp_path: Path) -> None:
+    settings = {"limit": 20, "train_limit": 30, "store": tmp_path, "keep_artifacts": True}
+    [record] = benchsuite.run(str(folders["decoder"]), "probe", "mini/sentiment", **settings)
+    assert record.status == "done" and record.cell["seed"] is None
+    assert record.labels_used == 30 + len(load_task("mini/sentiment").selection().examples)
+    assert record.cost["parameters_trainable"] == WIDTH + 1
+    assert record.cost["tokens"] > 0 and record.cost["artifact_bytes"] > 0
+    assert record.provenance["chosen"][""]["layer"] == 2
+    assert record.results[0].score == "head"
+    [again] = benchsuite.run(
+        str(folders["decoder"]), "probe", "mini/sentiment", seeds=[0, 1], force=True, **settings
+    )
+    assert again.key == record.key and again.headline == record.headline
