@@ -49,9 +49,9 @@ class Adapter(TrainedRegime):
     options: ClassVar[type[Options]] = AdapterOptions
     positional: ClassVar[str | None] = "placement"
     default_lr: ClassVar[dict[str, float]] = {
-        "encoder": 1e-3,
-        "decoder": 1e-3,
-        "encoder-decoder": 1e-3,
+        "encoder": 3e-3,
+        "decoder": 3e-3,
+        "encoder-decoder": 3e-3,
     }
 
     def prepare(self, model: TaskModel, options: Any) -> None:

@@ -45,9 +45,9 @@ class LoRA(TrainedRegime):
     options: ClassVar[type[Options]] = LoRAOptions
     positional: ClassVar[str | None] = "rank"
     default_lr: ClassVar[dict[str, float]] = {
-        "encoder": 1e-3,
-        "decoder": 1e-3,
-        "encoder-decoder": 1e-3,
+        "encoder": 3e-3,
+        "decoder": 3e-3,
+        "encoder-decoder": 3e-3,
     }
 
     def prepare(self, model: TaskModel, options: Any) -> None:

@@ -37,6 +37,7 @@ class Backbone(nn.Module):
         else:
             self.body = network.base_model
         self.width: int = network.config.hidden_size
+        self.scale = _unit_scale(self.body if self.decoder is None else self.decoder)
         # In a tuple, so that it is no module of this one: where it is not tied to the embeddings
         # it is none of the weights that a task uses.
         self._to_vocabulary = (network.get_output_embeddings(),)
@@ -59,7 +60,7 @@ class Backbone(nn.Module):
         extra: virtual positions at the front.
         """
         if self.decoder is None:
-            return states[:, extra:]
+            return self.scale * states[:, extra:]
         start = torch.full((len(states), 1), self.start, device=states.device)
         found: Tensor = self.decoder(
             input_ids=start,
@@ -67,7 +68,7 @@ class Backbone(nn.Module):
             encoder_attention_mask=functional.pad(batch.mask, (extra, 0), value=1),
             use_cache=False,
         ).last_hidden_state
-        return found
+        return self.scale * found
 
     def language_loss(self, states: Tensor, batch: Batch) -> Tensor:
         """Mean cross-entropy of each next token of a decoder's rows, in nats."""
@@ -82,6 +83,16 @@ class Backbone(nn.Module):
     def blocks(self) -> list[nn.Module]:
         """All blocks from the lowest to the highest, an encoder's before its decoder's."""
         return [block for stack in self.stacks() for block in block_list(stack)[1]]
+
+
+def _unit_scale(stack: nn.Module) -> float:
+    """What makes the states of a T5 stack as large as other families', about 1 a component.
+
+    T5's last norm can have any size, for its own output layer divides by the width's square root;
+    a head's learning rate fits states of one size.
+    """
+    norm = getattr(stack, "final_layer_norm", None)
+    return 1.0 if norm is None else 1 / float(norm.weight.detach().square().mean().sqrt())
 
 
 def block_list(stack: nn.Module) -> tuple[str, nn.ModuleList]:
