@@ -75,13 +75,14 @@ def tiny_gpt2(
     n_positions: int = 64,
     vocab_size: int = 400,
     constant: float | None = None,
+    width: int = 16,
 ) -> Path:
-    """A two-layer GPT-2 of width 16. constant: value of every weight (0.0: constant logits)."""
+    """A two-layer GPT-2. constant: value of every weight (0.0: constant logits)."""
     tokenizer = tiny_tokenizer("decoder", vocab_size)
     config = GPT2Config(
         vocab_size=len(tokenizer),
         n_positions=n_positions,
-        n_embd=16,
+        n_embd=width,
         n_layer=2,
         n_head=2,
         initializer_range=0.3,
@@ -92,15 +93,15 @@ def tiny_gpt2(
     return _save(folder, seed, GPT2LMHeadModel, config, tokenizer, constant)
 
 
-def tiny_bert(folder: Path, seed: int = 0, max_positions: int = 64) -> Path:
-    """A two-layer BERT of width 16 with its masked-language-model head."""
+def tiny_bert(folder: Path, seed: int = 0, max_positions: int = 64, width: int = 16) -> Path:
+    """A two-layer BERT with its masked-language-model head."""
     tokenizer = tiny_tokenizer("encoder")
     config = BertConfig(
         vocab_size=len(tokenizer),
-        hidden_size=16,
+        hidden_size=width,
         num_hidden_layers=2,
         num_attention_heads=2,
-        intermediate_size=32,
+        intermediate_size=2 * width,
         max_position_embeddings=max_positions,
         initializer_range=0.3,
         pad_token_id=tokenizer.pad_token_id,
@@ -108,14 +109,14 @@ def tiny_bert(folder: Path, seed: int = 0, max_positions: int = 64) -> Path:
     return _save(folder, seed, BertForMaskedLM, config, tokenizer)
 
 
-def tiny_t5(folder: Path, seed: int = 0) -> Path:
-    """A two-layer T5 of width 16."""
+def tiny_t5(folder: Path, seed: int = 0, width: int = 16) -> Path:
+    """A two-layer T5."""
     tokenizer = tiny_tokenizer("encoder-decoder")
     config = T5Config(
         vocab_size=len(tokenizer),
-        d_model=16,
-        d_kv=8,
-        d_ff=32,
+        d_model=width,
+        d_kv=width // 2,
+        d_ff=2 * width,
         num_layers=2,
         num_heads=2,
         pad_token_id=tokenizer.pad_token_id,

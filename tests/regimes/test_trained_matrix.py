@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from benchsuite.regimes.base import read_options
 from benchsuite.regimes.registry import get_regime
 from benchsuite.results import summarize
 from benchsuite.training import model as training_model
+from benchsuite.training import probing
 from benchsuite.training.predictor import NO_ANSWER
 from tests.tiny import tiny_bert, tiny_gpt2, tiny_t5
 from tests.training.made import KINDS, TRAIN, made_cell, made_task
@@ -41,19 +43,19 @@ def watch_the_end(name: str, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, 
 
 
 FAMILIES = ("decoder", "encoder", "encoder-decoder")
-# Enough to memorize 16 examples with random networks of width 16; not the regimes' defaults.
+# Enough to memorize 16 examples with random networks of width 64; not the regimes' defaults.
 CALLS = {
     "probe": "probe",
-    "frozen:0.5": "frozen:0.5+lr=0.01+epochs=80+batch=8+keep=last",
-    "frozen:1.0": "frozen:1.0+lr=0.1+epochs=150+batch=8+keep=last",
-    "bitfit": "bitfit:lr=0.1+epochs=100+batch=8+keep=last",
-    "adapter": "adapter:lr=0.02+epochs=80+batch=8+keep=last",
-    "adamix": "adapter:pfeiffer+experts=2+lr=0.02+epochs=80+batch=8+keep=last",
-    "lora": "lora:lr=0.03+epochs=80+batch=8+keep=last",
+    "frozen:0.5": "frozen:0.5+lr=0.003+epochs=50+batch=8+keep=last",
+    "frozen:1.0": "frozen:1.0+lr=0.3+epochs=200+batch=8+keep=last",
+    "bitfit": "bitfit:lr=0.03+epochs=120+batch=8+keep=last",
+    "adapter": "adapter:lr=0.01+epochs=50+batch=8+keep=last",
+    "adamix": "adapter:pfeiffer+experts=2+lr=0.01+epochs=120+batch=8+keep=last",
+    "lora": "lora:lr=0.01+epochs=60+batch=8+keep=last",
     "ia3": "ia3:lr=0.1+epochs=120+batch=8+keep=last",
     "prefix": "prefix:8+lr=0.1+epochs=120+batch=8+keep=last",
-    "prompt": "prompt:8+lr=0.2+epochs=120+batch=8+keep=last",
-    "full": "full:lr=0.01+epochs=80+batch=8+keep=last",
+    "prompt": "prompt:8+lr=0.1+epochs=140+batch=8+keep=last",
+    "full": "full:lr=0.005+epochs=60+batch=8+keep=last",
 }
 GOOD = {"classification": 0.95, "choice": 0.95, "tagging": 0.9, "span": 0.9, "regression": 0.9}
 
@@ -62,9 +64,9 @@ GOOD = {"classification": 0.95, "choice": 0.95, "tagging": 0.9, "span": 0.9, "re
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     root = tmp_path_factory.mktemp("matrix")
     found = {
-        "decoder": tiny_gpt2(root / "gpt2", n_positions=128),
-        "encoder": tiny_bert(root / "bert", max_positions=128),
-        "encoder-decoder": tiny_t5(root / "t5"),
+        "decoder": tiny_gpt2(root / "gpt2", n_positions=128, width=64),
+        "encoder": tiny_bert(root / "bert", max_positions=128, width=64),
+        "encoder-decoder": tiny_t5(root / "t5", width=64),
     }
     for folder in found.values():
         # By heart is learned sooner without dropout.
@@ -75,8 +77,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def no_dropout_of_the_head(monkeypatch: pytest.MonkeyPatch) -> None:
+def to_learn_by_heart(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No dropout of the head, next to no penalty of the probe; one thread, for tiny networks."""
     monkeypatch.setattr(training_model, "HEAD_DROPOUT", 0.0)
+    monkeypatch.setattr(probing, "PENALTIES", (1e-4,) * len(probing.PENALTIES))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def test_every_regime_that_trains_is_here() -> None:

@@ -28,6 +28,7 @@ WORDS = [
     "nest",
     "oak",
     "pear",
+    "quill",
 ]
 HEAD = """\
 version: 1
@@ -53,7 +54,7 @@ REST = {
 
 def row(kind: str, number: int) -> dict[str, Any]:
     """An example; the answer follows from nothing that a model could have learned elsewhere."""
-    one, two = WORDS[number % 16], WORDS[(5 * number + 3) % 16]
+    one, two = WORDS[number % 17], WORDS[(5 * number + 3) % 17]
     text = f"The {one} and the {two} of number {number}."
     match kind:
         case "classification":
@@ -61,7 +62,7 @@ def row(kind: str, number: int) -> dict[str, Any]:
         case "regression":
             return {"text": text, "text_pair": f"A {two}.", "label": (number * 7) % 11 / 2}
         case "choice":
-            options = [WORDS[(number + step) % 16] for step in range(3)]
+            options = [WORDS[(number + step) % 17] for step in range(3)]
             return {
                 "context": text,
                 "question": "Which one?",
@@ -69,11 +70,11 @@ def row(kind: str, number: int) -> dict[str, Any]:
                 "label": (number * 5) % 3,
             }
         case "tagging":
-            tokens = ["The", one.title(), two.title(), "went", "to", WORDS[(3 * number) % 16]]
+            tokens = ["The", one.title(), two.title(), "went", "to", WORDS[(3 * number) % 17]]
             tags = ["O", "B-PER", "I-PER", "O", "O", "B-LOC"]
             return {"tokens": tokens, "tags": tags if number % 2 else [*tags[:2], "O", *tags[3:]]}
     # The first three have no answer.
-    chosen = [] if number < 3 else [WORDS[(5 * number + 3) % 16]]
+    chosen = [] if number < 3 else [WORDS[(5 * number + 3) % 17]]
     return {"context": text, "question": f"What of {one}?", "answers": {"text": chosen}}
 
 
