@@ -36,12 +36,8 @@ class FrozenBackbone(Backbone):
 
     def __init__(self, backbone: Backbone, frozen: int, cache: StateCache | None = None) -> None:
         nn.Module.__init__(self)
-        self.family = backbone.family
-        self.width = backbone.width
-        self.body = backbone.body
-        self.decoder = backbone.decoder
-        if self.decoder is not None:
-            self.start = backbone.start
+        # All that the given one is made of, under the same names.
+        self.__dict__.update(vars(backbone))
         self.cache = cache
         self._body_split: SplitStack | None = None
         self._decoder_split: SplitStack | None = None

@@ -411,7 +411,7 @@ def test_more_blocks_than_there_are_end_before_anything_runs(
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Matrix products of one thread, so that equal inputs give equal sums."""
+    """Threads wait for each other longer than they work on networks this small."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

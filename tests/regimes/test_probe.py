@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 from transformers import AutoModel, AutoTokenizer
 
 import benchsuite
@@ -43,6 +44,16 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "decoder": tiny_gpt2(root / "gpt2", n_positions=512),
         "encoder-decoder": tiny_t5(root / "t5"),
     }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads wait for each other longer than they work on problems this small."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield
+    torch.set_num_threads(threads)
 
 
 def fit(
@@ -336,8 +347,14 @@ def test_of_equally_good_penalties_the_strongest_is_taken(
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_artifact_answers_as_the_predictor_it_is_of(
-    kind: str, family: str, folders: dict[str, Path], tmp_path: Path
+    kind: str,
+    family: str,
+    folders: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A weak one, under which not all examples get one answer.
+    monkeypatch.setattr(probing, "PENALTIES", (0.1,))
     task = made_task(tmp_path, kind, 40)
     predictor, _ = fit(folders[family], task)
     state = predictor.state()
@@ -359,7 +376,7 @@ def test_the_artifact_answers_as_the_predictor_it_is_of(
     [ours], [theirs] = predictor.predict(examples), loaded.predict(examples)
     assert ours.predictions == theirs.predictions
     assert len({one.value for one in ours.predictions}) > 1
-    assert ours.counts == {"truncated": 0} and ours.notes["penalty"] in PENALTIES
+    assert ours.counts == {"truncated": 0} and ours.notes["penalty"] == 0.1
     with pytest.raises(CellFailed, match="not one of probe"):
         Probe().load(model, task, cell, {**state, "mean": torch.zeros(WIDTH + 1)})
     with pytest.raises(CellFailed, match="not one of probe"):
