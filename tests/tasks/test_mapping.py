@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,31 @@ def test_a_choice_outside_the_options_names_the_row(value: Any) -> None:
 def test_answers_as_the_hub_json_or_a_csv_spells_them(value: Any, target: Any) -> None:
     table = {"id": ["1"], "context": ["c"], "question": ["q"], "answers": [value]}
     assert examples("span", table)[0].target == target
+
+
+@pytest.mark.parametrize(
+    ("value", "starts"),
+    [
+        ({"text": ["b", "c d"], "answer_start": [2, 4]}, (2, 4)),
+        ([{"text": "b", "answer_start": 6}, {"text": "a", "answer_start": 0}], (6, 0)),
+        ('{"text": ["b"], "answer_start": [6]}', (6,)),
+        # Another text stands there, places are missing, or there are none.
+        ({"text": ["b"], "answer_start": [3]}, ()),
+        ({"text": ["b", "a"], "answer_start": [2]}, ()),
+        ({"text": ["b"]}, ()),
+        (["b"], ()),
+        ("b", ()),
+        ([], ()),
+        (None, ()),
+    ],
+)
+def test_places_of_answers_are_kept_where_they_hold(value: Any, starts: tuple[int, ...]) -> None:
+    table = {"id": ["1"], "context": ["a b c d"], "question": ["q"], "answers": [value]}
+    if 6 in starts:
+        table["context"] = ["a b c b"]
+    [example] = examples("span", table)
+    assert example.starts == starts
+    assert (data_hash([example]) == data_hash([replace(example, starts=())])) == (starts == ())
 
 
 @pytest.mark.parametrize("value", [{"answer": ["a"]}, {"text": [1]}, 3, "[1"])
