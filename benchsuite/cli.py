@@ -192,7 +192,11 @@ def regimes(as_json: Json = False) -> None:
     if as_json:
         console.print_json(rows)
     else:
+        training = {row.pop("training") for row in rows} - {""}
         console.print_table("", list(rows[0]), [list(row.values()) for row in rows])
+        for options in training:
+            also = f"regimes trained by gradient descent (frozen to full) also take {options}"
+            console.out.print(also, markup=False)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import Any
 from benchsuite.cells import RegimeCall, Value, format_value, parse_value
 from benchsuite.errors import InputError
 from benchsuite.regimes.base import Options, Regime, read_options
+from benchsuite.training.settings import TrainingOptions
 
 GROUP = "benchsuite.regimes"
 
@@ -62,19 +63,25 @@ def list_regimes() -> list[Regime]:
 
 
 def describe_regimes() -> list[dict[str, Any]]:
-    """A row a regime: name, summary, trains, options with their defaults, randomized, source."""
+    """A row a regime: name, summary, trains, options with their defaults, randomized, source.
+
+    training: the options that all regimes share that are trained by gradient descent, "" elsewhere.
+    """
     rows = []
     for regime in list_regimes():
-        options = [
-            f"{name}={format_value(field.get_default(call_default_factory=True))}"
-            for name, field in regime.options.model_fields.items()
-        ]
+        trained = issubclass(regime.options, TrainingOptions)
+        shared = set(TrainingOptions.model_fields) if trained else set()
+        options: dict[bool, list[str]] = {True: [], False: []}
+        for name, field in regime.options.model_fields.items():
+            default = format_value(field.get_default(call_default_factory=True))
+            options[name in shared].append(f"{name}={default}")
         rows.append(
             {
                 "name": regime.name,
                 "summary": regime.summary,
                 "trains": regime.trains,
-                "options": "+".join(options),
+                "options": "+".join(options[False]),
+                "training": "+".join(options[True]),
                 "positional": regime.positional,
                 "randomized": regime.randomized,
                 "source": regime.source,

@@ -82,6 +82,10 @@ def test_built_in() -> None:
     assert parse_options(parse_regime("zeroshot:threshold=tuned")).threshold == "tuned"
     (row,) = [row for row in describe_regimes() if row["name"] == "zeroshot"]
     assert row["options"] == "threshold=median" and row["randomized"] is False
+    assert row["training"] == ""
+    (row,) = [row for row in describe_regimes() if row["name"] == "frozen"]
+    assert row["options"] == "k=0.5" and row["positional"] == "k"
+    assert row["training"].startswith("lr=none+epochs=none+batch=16+")
 
 
 @pytest.mark.parametrize(
