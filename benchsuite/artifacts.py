@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchsuite import records
-from benchsuite.cells import Cell, parse_regime
+from benchsuite.cells import Cell, digest, parse_regime
 from benchsuite.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def load_predictor(folder: Path | str, tasks_dir: Sequence[Path] = ()) -> Predic
     parts = record.cell["key_parts"]
     if (model.ref.weights_hash, model.ref.tokenizer_hash) != (parts["weights"], parts["tokenizer"]):
         raise InputError(f"{folder}: model '{cell.model}' is not the one it was trained on")
+    if (task.spec.version, digest(task.rules())) != (parts["task_version"], parts["task_rules"]):
+        raise InputError(f"{folder}: task {task.id} is no longer the one it was trained on")
     if regime.version != parts["regime_version"]:
         raise InputError(
             f"{folder}: trained by version {parts['regime_version']} of {regime.name}, this is "

@@ -150,7 +150,7 @@ def _run_cell(
     folder = store / records.folder_name(described)
     if not force and (folder / records.RECORD_FILE).exists():
         standing = _standing(folder, described["key"])
-        if standing is not None:
+        if standing is not None and (not keep_artifacts or _is_kept(standing, folder)):
             return standing, True
 
     record = Record(cell=described, status="failed")
@@ -174,6 +174,8 @@ def _run_cell(
     if record.status != "done":
         record.results, record.headline, outcomes = [], None, None
     records.write(store, record, outcomes)
+    if record.status == "done" and hasattr(regime, "clear"):
+        regime.clear(folder)
     if error_text is not None:
         content = error_text.encode("utf-8")
         write_atomically(folder / ERROR_FILE, lambda file: file.write(content))
@@ -220,6 +222,12 @@ def _standing(folder: Path, key: str) -> Record | None:
     return record
 
 
+def _is_kept(record: Record, folder: Path) -> bool:
+    """Whether the record's artifact stands beside it, or it has none to keep."""
+    size = record.cost.get("artifact_bytes")
+    return size == 0 or (size is not None and (folder / ARTIFACT_FILE).is_file())
+
+
 def _describe(cell: Cell, regime: Regime, reference: ModelRef) -> dict[str, Any]:
     """The cell as a record states it: every setting spelled out."""
     options = parse_options(cell.regime)
@@ -243,10 +251,11 @@ def key_parts(
     from benchsuite.metrics import METRICS_VERSION
     from benchsuite.scoring.version import SCORER_VERSION
 
+    prompted = getattr(regime, "prompted", True)
     prompts = [
         prompt.model_dump(exclude={"why"})
         for prompt in task.spec.prompts
-        if cell.prompts is None or prompt.name in cell.prompts
+        if prompted and (cell.prompts is None or prompt.name in cell.prompts)
     ]
     return {
         "weights": reference.weights_hash,
@@ -260,13 +269,14 @@ def key_parts(
         "regime": regime.name,
         "regime_version": regime.version,
         "options": parse_options(cell.regime).model_dump(),
-        "score": cell.score,
+        "score": cell.score if prompted else "",
         "seed": cell.seed,
         "dtype": cell.dtype,
         "max_length": cell.max_length,
         "device": cell.device,
         "scorer_version": SCORER_VERSION,
         "metrics_version": METRICS_VERSION,
+        **{name: getattr(cell, name) for name in getattr(regime, "depends_on", ())},
     }
 
 

@@ -58,6 +58,26 @@ def test_nothing_was_kept(kept: Path) -> None:
         load(kept)
 
 
+def test_a_standing_record_is_run_again_for_what_it_did_not_keep(kept: Path) -> None:
+    (kept / ARTIFACT_FILE).unlink()
+    before = (kept / "record.json").stat().st_mtime_ns
+    settings = {"tasks_dir": [kept.parents[1] / "tasks"], "store": kept.parent}
+    for keep, again, there in ((False, False, False), (True, True, True), (True, False, True)):
+        benchsuite.run(
+            str(kept.parents[1] / "model"), CALL, "classification", keep_artifacts=keep, **settings
+        )
+        after = (kept / "record.json").stat().st_mtime_ns
+        assert (after != before) == again and (kept / ARTIFACT_FILE).is_file() == there
+        before = after
+
+
+def test_another_order_of_the_labels(kept: Path) -> None:
+    file = kept.parents[1] / "tasks" / "classification.yaml"
+    file.write_text(file.read_text().replace("[bad, good]", "[good, bad]"))
+    with pytest.raises(InputError, match="task classification is no longer the one"):
+        load(kept)
+
+
 def test_a_damaged_artifact(kept: Path) -> None:
     content = (kept / ARTIFACT_FILE).read_bytes()
     (kept / ARTIFACT_FILE).write_bytes(content[: len(content) // 2])

@@ -68,8 +68,10 @@ class Regime(Protocol):
 
     It may have `check_model(call, ref)`, called with how it was called and a `ModelRef` before
     anything runs: InputError where that model cannot take the options; `told`, a callable that
-    hears of every training step (`training.loop.Progress`); and, where its state can be kept,
-    `load(model, task, cell, state) -> Predictor`.
+    hears of every training step (`training.loop.Progress`); where its state can be kept,
+    `load(model, task, cell, state) -> Predictor`; `clear(scratch)`, called once the record stands;
+    `prompted`, False where neither prompts nor `--score` matter to it; and `depends_on`, settings
+    of a cell beyond the usual ones that its results depend on.
     """
 
     name: ClassVar[str]

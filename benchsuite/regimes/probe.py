@@ -60,6 +60,7 @@ class Probe:
     options: ClassVar[type[Options]] = ProbeOptions
     positional: ClassVar[str | None] = None
     randomized: ClassVar[bool] = False
+    prompted: ClassVar[bool] = False
 
     def reason_not_applicable(self, task: Task, family: str) -> str | None:
         """What the support table says."""

@@ -58,6 +58,9 @@ class TrainedRegime(ABC):
     options: ClassVar[type[Options]] = TrainingOptions
     positional: ClassVar[str | None] = None
     randomized: ClassVar[bool] = True
+    prompted: ClassVar[bool] = False
+    # Dropout is drawn pass by pass.
+    depends_on: ClassVar[tuple[str, ...]] = ("batch_tokens",)
     default_lr: ClassVar[dict[str, float]]
 
     def __init__(self) -> None:
@@ -106,7 +109,7 @@ class TrainedRegime(ABC):
 
     def fit(self, model: Model, task: Task, cell: Cell, scratch: Path) -> TrainedPredictor:
         """Train, resuming from the checkpoint in `scratch` where there is one."""
-        from benchsuite.training import checkpoint
+        from benchsuite.errors import CellFailed
         from benchsuite.training.loop import Plan, Trainer
         from benchsuite.training.predictor import Selection
 
@@ -116,6 +119,11 @@ class TrainedRegime(ABC):
         network = predictor.model
         maker = predictor.maker
         items = [item for item in maker.make(data["train"].examples) if _learnable(item)]
+        if not items:
+            raise CellFailed(
+                f"{task.id}: no training example has anything to learn (no answer is found in its "
+                f"context, or no word fits the window)"
+            )
         notes: dict[str, Any] = {"truncated_in_training": maker.counts.truncated}
         if task.spec.kind == "span":
             notes["unreachable_answers"] = maker.counts.unreachable
@@ -152,7 +160,6 @@ class TrainedRegime(ABC):
         predictor.threshold = selection.choose_threshold()
         predictor.freeze(trained)
         self.finish(network)
-        checkpoint.remove(scratch)
         predictor.notes = {
             **notes,
             "lr": lr,
@@ -162,10 +169,17 @@ class TrainedRegime(ABC):
             "selection": outcome.scores,
             "loss": [round(loss, 6) for loss in outcome.losses],
             "training_tokens": outcome.tokens,
+            "pass_tokens": trainer.budget.tokens,
             "training_s": round(outcome.seconds, 3),
         }
         predictor.usage.tokens = 0
         return predictor
+
+    def clear(self, scratch: Path) -> None:
+        """Forget the checkpoint in `scratch`: what was trained for is on record."""
+        from benchsuite.training import checkpoint
+
+        checkpoint.remove(scratch)
 
     def load(
         self, model: Model, task: Task, cell: Cell, state: dict[str, Tensor]

@@ -129,7 +129,9 @@ class ItemMaker:
             for word, text in enumerate(example.fields["tokens"]):
                 while token < len(offsets) and offsets[token][1] <= at:
                     token += 1
-                if text and token < min(room, len(offsets)):
+                # A word of characters that the tokenizer drops has no token of its own.
+                own = token < len(offsets) and offsets[token][0] < at + len(text)
+                if own and token < room:
                     positions.append(joined.first + token)
                     words.append(word)
                 at += len(text) + 1

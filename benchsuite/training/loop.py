@@ -118,6 +118,8 @@ class Trainer:
         self.lengths = [longest_row(item) for item in items]
         self.steps_an_epoch = -(-len(items) // plan.batch)
         self.steps = plan.epochs * self.steps_an_epoch
+        # A run of one step has no warm-up, or nothing would be trained.
+        self.rise = min(math.ceil(plan.warmup * self.steps), self.steps - 1)
         self.trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
             groups,
@@ -153,15 +155,16 @@ class Trainer:
                         self._save()
                 self._end_epoch()
             self.state.outcome.seconds += time.monotonic() - started
+            if self.state.outcome.seconds >= checkpoint.INTERVAL:
+                self._save()  # what follows, the evaluation, can be interrupted too
         if self.best:
             self._put(self.best)
         self.model.eval()
         return self.state.outcome
 
     def _stale(self) -> bool:
-        """Whether to stop early: never before the warm-up ends."""
-        warm = self.state.outcome.steps >= self.plan.warmup * self.steps
-        return self.plan.keep_best and warm and self.state.stale >= self.plan.patience
+        """Whether to stop early: epochs of the warm-up are none that count."""
+        return self.plan.keep_best and self.state.stale >= self.plan.patience
 
     def _step(self, numbers: list[int]) -> None:
         """One optimizer step over the items of these numbers."""
@@ -182,11 +185,10 @@ class Trainer:
                 largest = max(len(part) for part in parts)
                 self.budget.lower(largest, min(self.budget.tokens, self._tokens(numbers)))
         if not math.isfinite(loss):
-            raise CellFailed(
-                f"the training loss is not finite at step {state.outcome.steps + 1}; try a lower "
-                f"learning rate (lr={self.plan.lr / 10:g}) or --dtype float32"
-            )
-        nn.utils.clip_grad_norm_([parameter for _, parameter in self.trained], CLIP)
+            raise self._diverged("the training loss")
+        norm = nn.utils.clip_grad_norm_([parameter for _, parameter in self.trained], CLIP)
+        if not math.isfinite(float(norm)):
+            raise self._diverged("a gradient")
         self.optimizer.step()
         self.optimizer.zero_grad()
         state.at += 1
@@ -198,6 +200,13 @@ class Trainer:
             self.told(
                 Progress(state.outcome.steps, self.steps, state.epoch + 1, loss / max(weight, 1))
             )
+
+    def _diverged(self, what: str) -> CellFailed:
+        """The failure of a run whose numbers left the finite, with what to try."""
+        return CellFailed(
+            f"{what} is not finite at step {self.state.outcome.steps + 1}; try a lower learning "
+            f"rate (lr={self.plan.lr / 10:g}) or --dtype float32"
+        )
 
     def _tokens(self, numbers: list[int]) -> int:
         """Tokens of items as one batch, padding counted."""
@@ -230,10 +239,9 @@ class Trainer:
 
         Step by step transformers' linear schedule, so that runs can be compared.
         """
-        rise = math.ceil(self.plan.warmup * self.steps)
-        if step < rise:
-            return step / rise
-        return (self.steps - step) / max(1, self.steps - rise)
+        if step < self.rise:
+            return step / self.rise
+        return (self.steps - step) / (self.steps - self.rise)
 
     def _end_epoch(self) -> None:
         """Score the epoch, keep its weights where they are the best so far."""
@@ -245,9 +253,13 @@ class Trainer:
         score = None
         if self.select is not None and self.plan.keep_best:
             self.model.eval()
+            if not all(bool(torch.isfinite(p).all()) for _, p in self.trained):
+                raise self._diverged("a weight")
             score = self.select()
-            if score > state.best:
-                state.best, state.stale = score, 0
+            warm = state.outcome.steps >= self.rise
+            if not warm or score > state.best:
+                # What a rising rate gave is a beginning, not a result: the next epoch replaces it.
+                state.best, state.stale = (score if warm else (-math.inf, -math.inf)), 0
                 state.outcome.epoch = state.epoch
                 self.best = {name: p.detach().clone() for name, p in self.trained}
             else:

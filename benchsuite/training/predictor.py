@@ -174,7 +174,10 @@ class Selection:
         self.items = predictor.maker.make(self.examples)
 
     def score(self) -> tuple[float, float]:
-        """(headline metric, minus the squared error or 0): larger is better.
+        """(headline metric, mean log-probability of the answers): larger is better.
+
+        The second decides between equals, above all while a metric stands at 0. Of numbers it is
+        minus the squared error.
 
         A metric that is undefined, as the correlation of equal predictions is, counts as lowest.
         """
@@ -203,17 +206,19 @@ class Selection:
 
 
 def _confidence(task: TaskSpec, items: Sequence[Item], scores: Sequence[Scores]) -> float:
-    """Mean log-probability of the answers (of a number: minus the squared error): breaks ties.
-
-    0 for tagging and spans, where the metric itself is fine enough.
-    """
-    if task.kind in ("tagging", "span"):
-        return 0.0
-    if task.kind == "regression":
-        return -float(
-            np.mean([(one[0] - item.target) ** 2 for item, one in zip(items, scores, strict=True)])
-        )
-    found = [
-        one[item.target] - np.logaddexp.reduce(one) for item, one in zip(items, scores, strict=True)
-    ]
-    return float(np.mean(found))
+    """Mean log-probability of the answers (of numbers: minus the squared error); 0 without any."""
+    found: list[float] = []
+    for item, one in zip(items, scores, strict=True):
+        if item.target is None:
+            continue
+        if task.kind == "regression":
+            found.append(-float((one[0] - item.target) ** 2))
+        elif task.kind == "tagging":
+            normal = one - np.logaddexp.reduce(one, axis=1, keepdims=True)
+            found += normal[np.arange(len(item.target)), list(item.target)].tolist()
+        elif task.kind == "span":
+            normal = one - np.logaddexp.reduce(one, axis=0, keepdims=True)
+            found.append(float(normal[list(item.target), [0, 1]].mean()))
+        else:
+            found.append(float(one[item.target] - np.logaddexp.reduce(one)))
+    return float(np.mean(found)) if found else 0.0

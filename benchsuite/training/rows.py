@@ -98,7 +98,10 @@ class Layout:
         around = self._pair if pair else self._single
         room = self.max_length - sum(map(len, (around.before, around.between, around.after)))
         if room < 1:
-            raise CellFailed(f"a window of {self.max_length} tokens has no room for text")
+            raise CellFailed(
+                f"the window has no room for text beside its special and virtual tokens "
+                f"({-room + 1} more needed); raise --max-length or lower the regime's tokens"
+            )
         return room
 
     def join(self, first: Sequence[int], second: Sequence[int] | None = None) -> Joined:

@@ -56,6 +56,25 @@ def test_tags_stand_at_the_first_subword_of_each_word(
         assert word.strip() == words[number]
 
 
+def test_a_word_without_a_token_takes_no_other_s(models: dict[str, Model], tmp_path: Path) -> None:
+    """A tokenizer that drops a word's characters has none for it."""
+    one = maker(models["encoder"], tmp_path, "tagging")
+    whole = one.layout.encode_with_offsets
+
+    def dropping(texts: list[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        return [
+            (
+                [i for i, (low, _) in zip(ids, offsets, strict=True) if low >= 4],
+                [place for place in offsets if place[0] >= 4],
+            )
+            for ids, offsets in whole(texts)
+        ]
+
+    one.layout.encode_with_offsets = dropping  # type: ignore[assignment, method-assign]
+    [item] = one.make([made({"tokens": ["Anna", "Berlin", "and"]}, (1, 2, 0))])
+    assert item.words == (1, 2) and item.target == (2, 0)
+
+
 def test_words_beyond_the_window_are_left_out(models: dict[str, Model], tmp_path: Path) -> None:
     words = [f"word{number}" for number in range(60)]
     one = maker(models["encoder"], tmp_path, "tagging")

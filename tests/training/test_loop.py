@@ -313,29 +313,61 @@ def test_out_of_memory_halves_a_pass_and_keeps_the_step(
         trainer(other, items, tmp_path / "c").run()
 
 
-def test_it_stops_early_but_not_in_the_warm_up(model: Model, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("warmup", "scores", "best"),
+    [
+        (0.0, [0.5, 0.7, 0.6, 0.7], 2),  # of equals the earlier
+        # Half of ten epochs: the best of the first four counts for nothing.
+        (0.5, [0.5, 0.9, 0.6, 0.7, 0.2, 0.3, 0.3, 0.1], 6),
+    ],
+)
+def test_it_stops_early_but_not_in_the_warm_up(
+    warmup: float, scores: list[float], best: int, model: Model, tmp_path: Path
+) -> None:
     task = made_task(tmp_path / "task", "classification")
     whole, items, _ = parts(model, task)
-    scores = [0.5, 0.7, 0.6, 0.7, 0.2, 0.9]
-    for warmup, epochs in ((0.0, 4), (0.5, 5)):
-        given = iter(scores)
-        kept: list[dict[str, Tensor]] = []
+    given = iter(scores)
+    seen: list[dict[str, Tensor]] = []
 
-        def select(given=given, kept=kept) -> tuple[float, float]:
-            kept.append(weights(whole))
-            return next(given), 0.0
+    def select() -> tuple[float, float]:
+        seen.append(weights(whole))
+        return next(given), 0.0
 
-        outcome = trainer(
+    outcome = trainer(
+        whole,
+        items,
+        tmp_path / "scratch",
+        plan=plan(epochs=10, patience=2, keep_best=True, warmup=warmup),
+        select=select,
+    ).run()
+    assert outcome.scores == scores and outcome.epoch == best
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, seen[best - 1][name])
+
+
+def test_a_run_of_one_step_trains(model: Model, tmp_path: Path) -> None:
+    task = made_task(tmp_path / "task", "classification")
+    whole, items, _ = parts(model, task)
+    before = weights(whole)
+    outcome = trainer(whole, items, tmp_path / "s", plan=plan(epochs=1, batch=16, warmup=0.5)).run()
+    assert outcome.steps == 1
+    assert not torch.equal(before["head.weight"], whole.head.weight)
+
+
+def test_weights_that_are_no_numbers_end_the_cell_before_it_is_scored(
+    model: Model, tmp_path: Path
+) -> None:
+    """An epoch of one step: its loss was finite, what it made of the weights is not."""
+    task = made_task(tmp_path / "task", "classification")
+    whole, items, _ = parts(model, task)
+    with pytest.raises(CellFailed, match=r"a weight is not finite .*try a lower learning rate"):
+        trainer(
             whole,
             items,
-            tmp_path / str(warmup),
-            plan=plan(epochs=10, patience=2, keep_best=True, warmup=warmup),
-            select=select,
+            tmp_path / "s",
+            plan=plan(epochs=2, batch=16, warmup=0.0, lr=1e38, keep_best=True, decay=1.0),
+            select=lambda: (0.0, 0.0),
         ).run()
-        # The best epoch's weights; of equals the earlier.
-        assert outcome.scores == scores[:epochs] and outcome.epoch == 2
-        for name, tensor in whole.state_dict().items():
-            assert torch.equal(tensor, kept[1][name])
 
 
 def test_undefined_scores_are_lower_than_any(model: Model, tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""What all regimes share that are trained: data, keys, failures, the epoch that is kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import benchsuite
+from benchsuite.models.registry import load_model
+from benchsuite.regimes.full import Full
+from benchsuite.tasks.spec import TaskSpec
+from benchsuite.training.predictor import Selection, _confidence
+from tests.tiny import tiny_bert
+from tests.training.made import made_cell, made_task
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tiny_bert(tmp_path_factory.mktemp("trained") / "bert", max_positions=128))
+
+
+def run(bert: str, regime: str, kind: str, folder: Path, **settings: object) -> benchsuite.Record:
+    given = {"tasks_dir": [folder / "tasks"], "store": folder / "store", **settings}
+    [record] = benchsuite.run(bert, regime, kind, **given)  # type: ignore[arg-type]
+    return record
+
+
+def test_answers_that_are_nowhere_fail_the_cell(bert: str, tmp_path: Path) -> None:
+    made_task(tmp_path / "tasks", "span")
+    file = tmp_path / "tasks" / "train.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    lost = [{**row, "answers": {"text": ["nowhere"]}} for row in rows]
+    file.write_text("".join(json.dumps(row) + "\n" for row in lost))
+    for regime in ("full:epochs=1", "probe"):
+        record = run(bert, regime, "span", tmp_path)
+        assert record.status == "failed"
+        assert "no training example has anything to learn" in (record.reason or "")
+
+
+def test_a_task_without_training_examples_is_unavailable(bert: str, tmp_path: Path) -> None:
+    made_task(tmp_path / "tasks", "classification")
+    file = tmp_path / "tasks" / "classification.yaml"
+    file.write_text(
+        file.read_text()
+        .replace("train: train.jsonl, ", "")
+        .replace("}\n", "}\n  train_split: null\n", 1)
+    )
+    suites = tmp_path / "tasks" / "suites"
+    suites.mkdir()
+    (suites / "one.yaml").write_text("description: one\ntasks: [classification]\n")
+    for regime in ("full", "probe"):
+        [record] = benchsuite.run(
+            bert, regime, suite="one", tasks_dir=[tmp_path / "tasks"], store=tmp_path / "store"
+        )
+        assert record.status == "unavailable"
+        assert "nothing to train on" in (record.reason or "")
+
+
+def test_the_key_has_what_the_weights_depend_on_and_no_more(bert: str, tmp_path: Path) -> None:
+    made_task(tmp_path / "tasks", "classification")
+    keys = {
+        name: run(bert, "full:epochs=1", "classification", tmp_path, **settings).key
+        for name, settings in {
+            "plain": {},
+            "seed": {"seeds": [1]},
+            "passes": {"batch_tokens": 64},
+            "train": {"train_limit": 8},
+            "score": {"score": "all"},
+        }.items()
+    }
+    assert keys["score"] == keys["plain"]
+    assert len(set(keys.values())) == 4
+    assert (
+        len({run(bert, "probe", "classification", tmp_path, batch_tokens=n).key for n in (64, 128)})
+        == 1
+    )
+
+
+def test_what_is_counted_and_noted(bert: str, tmp_path: Path) -> None:
+    made_task(tmp_path / "tasks", "classification")
+    record = run(bert, "full:epochs=3+lr=0.001", "classification", tmp_path, train_limit=8)
+    assert record.labels_used == 8 + 1
+    notes = record.provenance["chosen"][""]
+    assert (notes["lr"], notes["epochs"], notes["steps"]) == (0.001, 3, 3)
+    assert len(notes["selection"]) == len(notes["loss"]) == 3
+    # The masked-language-model head is not the task's.
+    body = sum(p.numel() for p in load_model(bert).network.base_model.parameters())
+    assert record.cost["parameters_trainable"] == body + 16 * 2 + 2
+
+
+def test_epochs_at_zero_are_told_apart_by_probability(bert: str, tmp_path: Path) -> None:
+    """Entity F1 and EM can stand at 0 for epochs in which a model learns."""
+    for kind in ("tagging", "span"):
+        task, model = made_task(tmp_path / kind, kind), load_model(bert)
+        cell = made_cell(task, "full", bert)
+        predictor, _ = Full()._build(model, task, cell, Full.options())
+        selection = Selection(predictor, task.train().examples, unanswerable=False)
+        first = selection.score()
+        item = next(item for item in selection.items if item.target)
+        scores = predictor.scores([item])[0]
+        _, before = first
+        better = scores.copy()
+        for place in _answers(task.spec, item.target):
+            better[place] += 1.0
+        assert _confidence(task.spec, [item], [better]) > _confidence(task.spec, [item], [scores])
+        # By hand: the mean log-probability of the answers.
+        axis = 1 if kind == "tagging" else 0
+        normal = scores - np.log(np.exp(scores).sum(axis=axis, keepdims=True))
+        expected = np.mean([normal[place] for place in _answers(task.spec, item.target)])
+        assert _confidence(task.spec, [item], [scores]) == pytest.approx(expected)
+        assert before < 0
+
+
+def _answers(task: TaskSpec, target: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Places of an item's answers in its scores."""
+    if task.kind == "tagging":
+        return list(enumerate(target))
+    return [(target[0], 0), (target[1], 1)]
