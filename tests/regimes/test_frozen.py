@@ -349,6 +349,9 @@ def test_a_run_that_was_interrupted_is_resumed(
     resumed = fit(again, call, folders[family], "classification", tmp_path / "cut")
     assert 0 < again.rows <= EXAMPLES
     assert_same(resumed, whole, examples("classification", tmp_path))
+    # The states are gone at once, the checkpoint once the record stands.
+    assert [file.name for file in scratch.iterdir()] == [checkpoint.FILE]
+    again.clear(scratch)
     assert not list(scratch.iterdir())
 
 
