@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,16 @@ def tiny_t5_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny import tiny_t5
 
     return tiny_t5(tmp_path_factory.mktemp("tiny") / "t5")
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Threads wait for each other longer than they work on networks this small."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield
+    torch.set_num_threads(threads)

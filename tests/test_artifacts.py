@@ -11,6 +11,7 @@ import benchsuite
 from benchsuite.artifacts import ARTIFACT_FILE
 from benchsuite.errors import CellFailed, InputError
 from benchsuite.records import folder_name
+from benchsuite.regimes.base import Predictor
 from tests.tiny import tiny_bert
 from tests.training.made import made_task
 
@@ -34,13 +35,13 @@ def kept(tmp_path: Path) -> Path:
     return tmp_path / "store" / folder_name(record.cell)
 
 
-def load(folder: Path) -> object:
+def load(folder: Path) -> Predictor:
     return benchsuite.load_predictor(folder, [folder.parents[1] / "tasks"])
 
 
 def test_only_what_was_trained_is_kept(kept: Path) -> None:
     predictor = load(kept)
-    state = predictor.state()  # type: ignore[attr-defined]
+    state = predictor.state()
     assert all(name.endswith("bias") or name.startswith("head.") for name in state)
     record = json.loads((kept / "record.json").read_text())
     assert record["cost"]["parameters_trainable"] == sum(t.numel() for t in state.values())

@@ -126,6 +126,15 @@ def tiny_t5(folder: Path, seed: int = 0, width: int = 16) -> Path:
     return _save(folder, seed, T5ForConditionalGeneration, config, tokenizer)
 
 
+def tiny_models(root: Path, positions: int = 128, width: int = 16) -> dict[str, Path]:
+    """Family -> the folder of a tiny model."""
+    return {
+        "encoder": tiny_bert(root / "bert", max_positions=positions, width=width),
+        "decoder": tiny_gpt2(root / "gpt2", n_positions=positions, width=width),
+        "encoder-decoder": tiny_t5(root / "t5", width=width),
+    }
+
+
 def _save(
     folder: Path,
     seed: int,

@@ -16,10 +16,9 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from benchsuite.errors import NotApplicable
-from benchsuite.models.registry import number_of_layers
 from benchsuite.regimes import support
 from benchsuite.regimes.base import Options, Variant, read_options
-from benchsuite.regimes.layers import Layer, resolve_layer
+from benchsuite.regimes.layers import Layer, check_layer
 from benchsuite.regimes.thresholds import (
     by_threshold,
     choose_threshold,
@@ -86,10 +85,7 @@ class Embed:
 
     def check_model(self, call: RegimeCall, ref: ModelRef) -> None:
         """Raise InputError where the model's configuration says that it has no such layer."""
-        blocks = number_of_layers(ref)
-        if blocks is not None:
-            layer = read_options(self, call).model_dump()["layer"]
-            resolve_layer(layer, blocks, self.name, ref.name)
+        check_layer(self, call, ref)
 
     def labels_used(self, task: Task, cell: Cell) -> int:
         """0; with a tuned threshold, the labelled examples of the selection slice."""

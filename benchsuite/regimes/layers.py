@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from benchsuite.errors import InputError
+from benchsuite.models.registry import number_of_layers
+from benchsuite.regimes.base import read_options
+
+if TYPE_CHECKING:
+    from benchsuite.cells import RegimeCall
+    from benchsuite.models.registry import ModelRef
+    from benchsuite.regimes.base import Regime
 
 Layer = int | Literal["first-last"]
 
@@ -22,3 +29,11 @@ def resolve_layer(layer: Layer, blocks: int, regime: str, model: str) -> Layer:
             f"write 0 (the embeddings) to {blocks}, or -1 (the last) to {-blocks - 1}"
         )
     return layer if layer >= 0 else blocks + 1 + layer
+
+
+def check_layer(regime: Regime, call: RegimeCall, ref: ModelRef) -> None:
+    """Raise InputError where the model's configuration says that it has not the layer asked for."""
+    blocks = number_of_layers(ref)
+    if blocks is not None:
+        layer = read_options(regime, call).model_dump()["layer"]
+        resolve_layer(layer, blocks, regime.name, ref.name)

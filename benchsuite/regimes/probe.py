@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from benchsuite.models.registry import number_of_layers
 from benchsuite.regimes import support
 from benchsuite.regimes.base import Options, read_options
-from benchsuite.regimes.layers import resolve_layer
+from benchsuite.regimes.layers import check_layer
 from benchsuite.regimes.thresholds import labelled
 from benchsuite.regimes.trained import training_data
 
@@ -68,10 +67,7 @@ class Probe:
 
     def check_model(self, call: RegimeCall, ref: ModelRef) -> None:
         """Raise InputError where the model's configuration says that it has no such layer."""
-        blocks = number_of_layers(ref)
-        if blocks is not None:
-            layer = read_options(self, call).model_dump()["layer"]
-            resolve_layer(layer, blocks, self.name, ref.name)
+        check_layer(self, call, ref)
 
     def labels_used(self, task: Task, cell: Cell) -> int:
         """Labelled examples of the training slices."""

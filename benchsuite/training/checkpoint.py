@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import torch
 from benchsuite.files import write_atomically
 
 FILE = "training.pt"
+# What torch.load raises where there is no file, or a torn one: the run begins anew.
+DAMAGE = (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError)
 INTERVAL = 120.0
 """Seconds between two checkpoints: what a killed run repeats at most."""
 
@@ -30,7 +33,7 @@ def load(scratch: Path, run: str) -> dict[str, Any] | None:
     """
     try:
         content: dict[str, Any] = torch.load(scratch / FILE, map_location="cpu", weights_only=True)
-    except Exception:  # damaged in whatever way: the run begins anew
+    except DAMAGE:
         return None
     return content if content.get("run") == run else None
 

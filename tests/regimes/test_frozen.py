@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -30,8 +29,10 @@ from benchsuite.training.loop import Progress
 from benchsuite.training.model import TaskModel
 from benchsuite.training.predictor import TrainedPredictor
 from benchsuite.training.rows import Layout
-from tests.tiny import tiny_bert, tiny_gpt2, tiny_t5
+from tests.tiny import tiny_models
 from tests.training.made import KINDS, made_cell, made_task
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 FAMILIES = ("encoder", "decoder", "encoder-decoder")
 LAST_NORM = {
@@ -62,11 +63,7 @@ STEPS = "epochs=2+batch=4+lr=0.01"
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Family -> a tiny model, with the dropout of its family's defaults."""
     root = tmp_path_factory.mktemp("frozen")
-    return {
-        "encoder": tiny_bert(root / "bert", max_positions=128),
-        "decoder": tiny_gpt2(root / "gpt2", n_positions=128),
-        "encoder-decoder": tiny_t5(root / "t5"),
-    }
+    return tiny_models(root, positions=128)
 
 
 @pytest.fixture
@@ -410,12 +407,3 @@ def test_more_blocks_than_there_are_end_before_anything_runs(
             str(folders[family]), f"frozen:{blocks + 1}", "mini/sentiment", store=tmp_path / "store"
         )
     assert not (tmp_path / "store").exists()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads wait for each other longer than they work on networks this small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)

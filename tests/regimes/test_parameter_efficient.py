@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,8 @@ from benchsuite.training.adapters import Bottleneck
 from benchsuite.training.model import TaskModel
 from benchsuite.training.predictor import TrainedPredictor
 from tests.training.made import KINDS, made_cell, made_task
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 FAMILIES = ("decoder", "encoder", "encoder-decoder")
 CALLS = (
@@ -108,15 +110,6 @@ class Fitted:
         own = self.predictor
         other = TrainedPredictor(own.task, model, own.maker, own.device, 8192)
         return np.stack(other.scores(own.maker.make(self.examples)))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny matrices are faster so, by far where something else runs beside the tests."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

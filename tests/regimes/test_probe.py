@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 from transformers import AutoModel, AutoTokenizer
 
 import benchsuite
@@ -28,8 +27,10 @@ from benchsuite.tasks.example import Example
 from benchsuite.tasks.task import Task, load_task
 from benchsuite.training import linear, probing
 from benchsuite.training.probing import PENALTIES, ProbePredictor
-from tests.tiny import tiny_bert, tiny_gpt2, tiny_t5
+from tests.tiny import tiny_models
 from tests.training.made import KINDS, made_cell, made_task
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 FAMILIES = ("encoder", "decoder", "encoder-decoder")
 WIDTH = 16
@@ -39,21 +40,7 @@ WIDTH = 16
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Family -> a tiny model."""
     root = tmp_path_factory.mktemp("probe")
-    return {
-        "encoder": tiny_bert(root / "bert", max_positions=512),
-        "decoder": tiny_gpt2(root / "gpt2", n_positions=512),
-        "encoder-decoder": tiny_t5(root / "t5"),
-    }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads wait for each other longer than they work on problems this small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield
-    torch.set_num_threads(threads)
+    return tiny_models(root, positions=512)
 
 
 def fit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,9 +23,9 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tiny_bert(tmp_path_factory.mktemp("trained") / "bert", max_positions=128))
 
 
-def run(bert: str, regime: str, kind: str, folder: Path, **settings: object) -> benchsuite.Record:
+def run(bert: str, regime: str, kind: str, folder: Path, **settings: Any) -> benchsuite.Record:
     given = {"tasks_dir": [folder / "tasks"], "store": folder / "store", **settings}
-    [record] = benchsuite.run(bert, regime, kind, **given)  # type: ignore[arg-type]
+    [record] = benchsuite.run(bert, regime, kind, **given)
     return record
 
 

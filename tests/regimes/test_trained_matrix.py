@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from benchsuite.results import summarize
 from benchsuite.training import model as training_model
 from benchsuite.training import probing
 from benchsuite.training.predictor import NO_ANSWER
-from tests.tiny import tiny_bert, tiny_gpt2, tiny_t5
+from tests.tiny import tiny_models
 from tests.training.made import KINDS, TRAIN, made_cell, made_task
 
 
@@ -63,11 +62,7 @@ GOOD = {"classification": 0.95, "choice": 0.95, "tagging": 0.9, "span": 0.9, "re
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     root = tmp_path_factory.mktemp("matrix")
-    found = {
-        "decoder": tiny_gpt2(root / "gpt2", n_positions=128, width=64),
-        "encoder": tiny_bert(root / "bert", max_positions=128, width=64),
-        "encoder-decoder": tiny_t5(root / "t5", width=64),
-    }
+    found = tiny_models(root, width=64)
     for folder in found.values():
         # By heart is learned sooner without dropout.
         config = json.loads((folder / "config.json").read_text())
@@ -77,14 +72,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def to_learn_by_heart(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No dropout of the head, next to no penalty of the probe; one thread, for tiny networks."""
+def to_learn_by_heart(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
+    """No dropout of the head, next to no penalty of the probe."""
     monkeypatch.setattr(training_model, "HEAD_DROPOUT", 0.0)
     monkeypatch.setattr(probing, "PENALTIES", (1e-4,) * len(probing.PENALTIES))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_every_regime_that_trains_is_here() -> None:

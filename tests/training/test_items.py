@@ -70,7 +70,7 @@ def test_a_word_without_a_token_takes_no_other_s(models: dict[str, Model], tmp_p
             for ids, offsets in whole(texts)
         ]
 
-    one.layout.encode_with_offsets = dropping  # type: ignore[assignment, method-assign]
+    one.layout.encode_with_offsets = dropping
     [item] = one.make([made({"tokens": ["Anna", "Berlin", "and"]}, (1, 2, 0))])
     assert item.words == (1, 2) and item.target == (2, 0)
 

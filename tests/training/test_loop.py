@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from benchsuite.models.registry import Model, load_model
 from benchsuite.tasks.task import Task
 from benchsuite.training import checkpoint
 from benchsuite.training.backbone import Backbone
-from benchsuite.training.batches import collate, epoch_order, split_by_tokens
+from benchsuite.training.batches import Batch, collate, epoch_order, split_by_tokens
 from benchsuite.training.items import Item, ItemMaker
 from benchsuite.training.loop import Outcome, Plan, Progress, Trainer
 from benchsuite.training.model import TaskModel
@@ -39,7 +40,7 @@ def model(tiny_bert_folder: Path) -> Model:
     return load_model(str(tiny_bert_folder))
 
 
-def plan(**changes: object) -> Plan:
+def plan(**changes: Any) -> Plan:
     settings = {
         "lr": 1e-3,
         "epochs": 3,
@@ -51,7 +52,7 @@ def plan(**changes: object) -> Plan:
         "seed": 0,
         "run": "a run",
     }
-    return Plan(**{**settings, **changes})  # type: ignore[arg-type]
+    return Plan(**{**settings, **changes})
 
 
 def parts(model: Model, task: Task) -> tuple[TaskModel, list[Item], ItemMaker]:
@@ -63,11 +64,11 @@ def parts(model: Model, task: Task) -> tuple[TaskModel, list[Item], ItemMaker]:
     return whole, maker.make(task.train().examples), maker
 
 
-def trainer(whole: TaskModel, items: list[Item], scratch: Path, **changes: object) -> Trainer:
+def trainer(whole: TaskModel, items: list[Item], scratch: Path, **changes: Any) -> Trainer:
     settings: dict = {"pad": 0, "device": "cpu", "batch_tokens": 4096, "scratch": scratch}
     given = changes.pop("plan", plan())
     groups = [{"params": [p for p in whole.parameters() if p.requires_grad]}]
-    return Trainer(whole, items, groups, given, **{**settings, **changes})  # type: ignore[arg-type]
+    return Trainer(whole, items, groups, given, **{**settings, **changes})
 
 
 def weights(whole: TaskModel) -> dict[str, Tensor]:
@@ -193,10 +194,10 @@ class InOrder(Peer):
     """HF's Trainer, which takes the data in the order given."""
 
     def _get_train_sampler(self, *given: object) -> torch.utils.data.Sampler[int]:
-        return torch.utils.data.SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
+        return torch.utils.data.SequentialSampler(self.train_dataset)
 
 
-def run(model: Model, task: Task, scratch: Path, **changes: object) -> tuple[Outcome, TaskModel]:
+def run(model: Model, task: Task, scratch: Path, **changes: Any) -> tuple[Outcome, TaskModel]:
     whole, items, _ = parts(model, task)
     given = plan(**changes)
     one = trainer(whole, items, scratch, plan=given, select=changes.get("select"))
@@ -297,10 +298,10 @@ def test_out_of_memory_halves_a_pass_and_keeps_the_step(
     forward = TaskModel.forward
     room = 60
 
-    def narrow(self: TaskModel, batch: object) -> Tensor:
-        if batch.ids.numel() > room:  # type: ignore[attr-defined]
+    def narrow(self: TaskModel, batch: Batch) -> Tensor:
+        if batch.ids.numel() > room:
             raise torch.OutOfMemoryError("too much")
-        return forward(self, batch)  # type: ignore[arg-type]
+        return forward(self, batch)
 
     monkeypatch.setattr(TaskModel, "forward", narrow)
     one = trainer(other, items, tmp_path / "b")
