@@ -17,6 +17,7 @@ def made_record(
     value: float | None = 0.6,
     status: str = "done",
     n: int = 100,
+    seed: int | None = None,
     **changes: Any,
 ) -> Record:
     """A record as execute writes them; `changes` override its parts."""
@@ -24,11 +25,11 @@ def made_record(
         "model": model,
         "task": task,
         "regime": regime,
-        "seed": None,
+        "seed": seed,
         "limit": None,
         "dtype": "float32",
         "device": "cpu",
-        "key": digest({"parts": [model, task, regime, n, status]}),
+        "key": digest({"parts": [model, task, regime, n, status, seed]}),
     }
     parts: dict[str, Any] = {
         "cell": cell,

@@ -10,11 +10,14 @@ from benchsuite.report.table import Board
 
 LEGEND = (
     "Scores are percent of the task's headline metric on its evaluation split; brackets hold the "
-    "95% bootstrap interval over examples (passages stay whole). `trivial` is the majority label, "
-    "no entity, or no answer. Marks: `±`: the score is a mean over prompts, with the standard "
-    "deviation between them, in points; `cap`: not all examples were used; `part`: the split at "
-    "hand is not the whole official one; `N labels`: so many labelled examples were looked at; "
-    "`seen`: the model's pretraining text holds this task's training passages."
+    "95% interval, over examples (bootstrap, passages stay whole) or, of several seeds, over "
+    "examples and seeds. `trivial` is the majority label, no entity, or no answer. Marks: "
+    "`±x`: the score is a mean over prompts, x the standard deviation between them, in points; "
+    "`±x over n seeds`: likewise of seeds; `1 seed`: another seed may give another score; "
+    "`unstable k/n`: k of n trained seeds are no better than the trivial answer, within their "
+    "interval; `cap`: not all examples were used; `part`: the split at hand is not the whole "
+    "official one; `N labels`: so many labelled examples were looked at; `seen`: the model's "
+    "pretraining text holds this task's training passages."
 )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 from benchsuite.records import Record
+from benchsuite.report.seeds import over_seeds
 
 STATUS_TEXT = {
     "failed": "failed",
@@ -35,12 +37,11 @@ PLAIN_METRICS = ("perplexity", "word_perplexity", "byte_perplexity", "bits_per_b
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One score as shown: percent with its 95% interval, its marks, and the record behind it."""
+    """One score as shown: percent with its 95% interval, and its marks."""
 
     text: str
     interval: str
     marks: tuple[str, ...]
-    record: Record | None
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class Board:
     rows: list[tuple[str, str, dict[str, Entry]]] = field(default_factory=list)
     references: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    costs: dict[str, list[tuple[str, str, str, str, str, str]]] = field(default_factory=dict)
+    costs: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
 
 
 def percent(value: float | None) -> str:
@@ -95,7 +96,7 @@ def _preference(record: Record) -> tuple[bool, int, str]:
 
 
 def _row_name(record: Record) -> tuple[str, str]:
-    """Model and regime, with every setting named that is not the default."""
+    """Model and regime, with every setting but the seed named that is not the default."""
     cell = record.cell
     model = cell["model"]
     extras = [
@@ -108,8 +109,6 @@ def _row_name(record: Record) -> tuple[str, str]:
     for key in ("prompts", "splits"):
         if cell.get(key):
             extras.append(f"{key} {'+'.join(cell[key])}")
-    if cell.get("seed") is not None:
-        extras.append(f"seed {cell['seed']}")
     return (f"{model} ({', '.join(extras)})" if extras else model), cell["regime"]
 
 
@@ -119,48 +118,89 @@ def _board(title: str, found: Sequence[Record]) -> Board:
         places[_row_name(record)][record.cell["task"]].append(record)
     tasks = sorted({record.cell["task"] for record in found})
     board = Board(title=title, columns=tasks, metrics={})
-    shown: list[Record] = []
+    groups: list[list[Record]] = []
     for (model, regime), by_task in sorted(places.items()):
         entries = {}
         for task, candidates in by_task.items():
-            candidates.sort(key=_preference, reverse=True)
-            entries[task] = _entry(candidates[0])
-            shown.append(candidates[0])
-            if len(candidates) > 1:
+            used = _one_a_seed(candidates)
+            entries[task] = _entry(used)
+            groups.append(used)
+            seeds = {record.cell.get("seed") for record in used}
+            lost = [
+                record
+                for record in candidates
+                if record.status != used[0].status and record.cell.get("seed") not in seeds
+            ]
+            for record in lost:
+                board.notes.extend(_notes(record))
+            others = len(candidates) - len(used) - len(lost)
+            if others:
                 board.notes.append(
-                    f"{candidates[0].name}: {len(candidates) - 1} other record(s) of other data, "
-                    "caps, scores or versions in the store are not shown"
+                    f"{model} {regime} {task}: {others} other record(s) of other data, caps, "
+                    "scores or versions in the store are not shown"
                 )
         board.rows.append((model, regime, entries))
-    _fill_references(board, shown)
-    for record in shown:
+    everything = [record for group in groups for record in group]
+    _fill_references(board, everything)
+    for record in everything:
         if record.headline is not None:
             board.metrics.setdefault(
                 record.cell["task"],
                 METRIC_NAMES.get(record.headline.metric, record.headline.metric),
             )
         board.notes.extend(_notes(record))
-    board.costs = _costs(shown)
+    board.costs = _costs(groups)
     return board
 
 
-def _entry(record: Record) -> Entry:
-    """A record's headline as a table shows it."""
+def _one_a_seed(candidates: Sequence[Record]) -> list[Record]:
+    """The preferred record of each seed, of one way of making them: of the same data and caps.
+
+    A seed that failed or is made in another way is left out where another is done.
+    """
+    ordered = sorted(candidates, key=_preference, reverse=True)
+    like = _way(ordered[0])
+    found: dict[Any, Record] = {}
+    for record in ordered:
+        if record.status == ordered[0].status and _way(record) == like:
+            found.setdefault(record.cell.get("seed"), record)
+    return sorted(found.values(), key=lambda record: record.cell.get("seed") or 0)
+
+
+def _way(record: Record) -> dict[str, Any]:
+    """What records must share to be seeds of one cell: all that goes into a key but the seed."""
+    parts = record.cell.get("key_parts", {})
+    return {name: part for name, part in parts.items() if name not in ("seed", "train")} | {
+        "train": record.cell.get("train_limit")
+    }
+
+
+def _entry(found: Sequence[Record]) -> Entry:
+    """The headline of the records of one cell, one a seed, as a table shows it."""
+    record = found[0]
     if record.status != "done" or record.headline is None:
-        return Entry(STATUS_TEXT.get(record.status, "-"), "", (), record)
-    headline = record.headline
-    if headline.value is None:
-        return Entry("undefined", "", (), record)
+        return Entry(STATUS_TEXT.get(record.status, "-"), "", ())
+    metric = record.headline.metric
+    score = over_seeds(found)
+    if score.value is None:
+        return Entry("undefined", "", ())
     interval = ""
-    if headline.low is not None and headline.high is not None:
-        low, high = (shown(headline.metric, end) for end in (headline.low, headline.high))
-        interval = f"[{low}, {high}]"
-    return Entry(shown(headline.metric, headline.value), interval, _marks(record), record)
+    if score.low is not None and score.high is not None:
+        interval = f"[{shown(metric, score.low)}, {shown(metric, score.high)}]"
+    return Entry(shown(metric, score.value), interval, _marks(found))
 
 
-def _marks(record: Record) -> tuple[str, ...]:
+def _marks(found: Sequence[Record]) -> tuple[str, ...]:
     """Short marks beside a score; the legend of every rendering explains them."""
+    record = found[0]
+    score = over_seeds(found)
     marks = []
+    if score.spread is not None:
+        marks.append(f"±{percent(score.spread)} over {score.seeds} seeds")
+    elif record.cell.get("seed") is not None:
+        marks.append("1 seed")
+    if score.collapsed:
+        marks.append(f"unstable {score.collapsed}/{score.seeds}")
     if record.headline is not None and record.headline.spread is not None:
         marks.append(f"±{percent(record.headline.spread)}")
     if any(fact["used"] < fact["rows"] for _, fact in _facts(record, "evaluation")):
@@ -210,23 +250,31 @@ def _fill_references(board: Board, shown: Sequence[Record]) -> None:
     board.references = sorted(values.items())
 
 
-def _costs(shown: Sequence[Record]) -> dict[str, list[tuple[str, str, str, str, str, str]]]:
-    """Cost rows by hardware: model, regime, task, seconds, examples a second, parameters."""
-    costs = defaultdict(list)
-    for record in shown:
-        if record.status != "done":
-            continue
-        cost = record.cost
-        seconds = sum(cost[phase] for phase in ("fit_s", "predict_s", "summarize_s"))
-        model, regime = _row_name(record)
-        costs[str(record.provenance.get("hardware"))].append(
-            (
-                model,
-                regime,
-                record.cell["task"],
-                f"{seconds:.1f}",
-                f"{cost['examples_per_s']:.1f}",
-                f"{cost['parameters_trainable']:,} of {cost['parameters_total']:,}",
+def _costs(groups: Sequence[Sequence[Record]]) -> dict[str, list[tuple[str, ...]]]:
+    """Cost rows by hardware: model, regime, task, seconds, examples a second, parameters.
+
+    Of several seeds on one hardware the mean; a parameter's number is the same for all.
+    """
+    costs: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for group in groups:
+        by_hardware = defaultdict(list)
+        for record in group:
+            if record.status == "done":
+                by_hardware[str(record.provenance.get("hardware"))].append(record)
+        for hardware, found in by_hardware.items():
+            cost = found[0].cost
+            seconds = fmean(
+                sum(one.cost[phase] for phase in ("fit_s", "predict_s", "summarize_s"))
+                for one in found
             )
-        )
+            speed = fmean(one.cost["examples_per_s"] for one in found)
+            costs[hardware].append(
+                (
+                    *_row_name(found[0]),
+                    found[0].cell["task"],
+                    f"{seconds:.1f}",
+                    f"{speed:.1f}",
+                    f"{cost['parameters_trainable']:,} of {cost['parameters_total']:,}",
+                )
+            )
     return dict(costs)

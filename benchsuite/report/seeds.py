@@ -1,0 +1,81 @@
+"""Records that differ in their seed alone, as one score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from benchsuite.records import Record
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class OverSeeds:
+    """Mean of the seeds' scores, fractions.
+
+    value: None where a seed's is undefined. spread: standard deviation between seeds (n - 1),
+    None for one. low, high: interval at `LEVEL` over examples and seeds, None where it cannot be
+    known. collapsed: seeds that are no better than the trivial answer.
+    """
+
+    seeds: int
+    value: float | None
+    spread: float | None
+    low: float | None
+    high: float | None
+    collapsed: int
+
+
+def over_seeds(found: Sequence[Record]) -> OverSeeds:
+    """The scores of done records of one cell under different seeds, one a seed.
+
+    The variance of the mean is an examples' part, the mean of the squared standard errors, and a
+    seeds' part, their variance over their number: seeds share the examples, so that more of them
+    make the second smaller alone. The interval is Student's t with the degrees of freedom of
+    Welch and Satterthwaite (Satterthwaite 1946), the examples' part having infinitely many. The
+    standard error of one seed is taken from its bootstrap interval, as that of a normal
+    distribution.
+    """
+    headlines = [record.headline for record in found if record.headline is not None]
+    values = [headline.value for headline in headlines if headline.value is not None]
+    collapsed = sum(_is_collapsed(record) for record in found)
+    if len(values) < len(found):
+        return OverSeeds(len(found), None, None, None, None, collapsed)
+    value = fmean(values)
+    if len(values) == 1:
+        low, high = headlines[0].low, headlines[0].high
+        return OverSeeds(1, value, None, low, high, collapsed)
+    spread = stdev(values)
+    ends = [(one.low, one.high) for one in headlines]
+    if any(low is None or high is None for low, high in ends):
+        return OverSeeds(len(values), value, spread, None, None, collapsed)
+    from scipy.stats import norm, t
+
+    reach = 2 * norm.ppf((1 + LEVEL) / 2)
+    of_examples = fmean([((high or 0.0) - (low or 0.0)) ** 2 for low, high in ends]) / reach**2
+    of_seeds = spread**2 / len(values)
+    half = 0.0
+    if of_seeds > 0 or of_examples > 0:
+        freedom = math.inf
+        if of_seeds > 0:
+            freedom = (of_examples + of_seeds) ** 2 / (of_seeds**2 / (len(values) - 1))
+        half = float(t.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(of_examples + of_seeds)
+    return OverSeeds(len(values), value, spread, value - half, value + half, collapsed)
+
+
+def _is_collapsed(record: Record) -> bool:
+    """Whether a trained cell is no better than the trivial answer (majority, all O, no answer).
+
+    Its interval reaches down to that answer's score, or lies below it. Finetuning that fails does
+    so (Mosbach et al. 2021).
+    """
+    trivial = [
+        value for name, value in record.baselines.items() if name != "chance" and value is not None
+    ]
+    if not record.cost.get("parameters_trainable") or record.headline is None or not trivial:
+        return False
+    low = record.headline.low if record.headline.low is not None else record.headline.value
+    return low is not None and low <= max(trivial)
