@@ -98,7 +98,8 @@ def _summary(meta: dict, entries: list[dict]) -> str:
     optimizer = recipe["optimizer"]
     seconds = meta["hours"] * 3600
     lengths = " then ".join(
-        f"{phase['length']} ({phase['share']:.0%})" for phase in recipe["lengths"]
+        f"{phase['length']} ({phase['share']:.0%}{', shifted' if phase.get('shifted') else ''})"
+        for phase in recipe["lengths"]
     )
     rows = {
         "architecture": _architecture(architecture),

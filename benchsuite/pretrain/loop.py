@@ -28,12 +28,14 @@ from benchsuite.pretrain.model import (
 )
 from benchsuite.pretrain.objectives.base import Vocabulary
 from benchsuite.pretrain.optim import make_optimizers, rate_factor, set_rates
-from benchsuite.pretrain.recipe import Budget, Recipe, load_recipe
+from benchsuite.pretrain.recipe import Budget, Length, Recipe, load_recipe
 from benchsuite.pretrain.shards import META, check_shards, read_meta, read_shards
 from benchsuite.pretrain.tokenizer import check_vocab_size, load_tokenizer, train_tokenizer
 
 FIRST_SNAPSHOT = 64
 PROGRESS_SECONDS = 10.0
+# keeps a row's shift apart from what else is drawn by its key
+SHIFT = 1
 
 
 class TrainingDiverged(BenchsuiteError):
@@ -58,14 +60,14 @@ def progress_of(state: State, budget: Budget) -> float:
     return state.seconds / (60 * budget.minutes)
 
 
-def length_at(progress: float, recipe: Recipe) -> int:
-    """Sequence length in tokens at this share of the budget."""
+def phase_at(progress: float, recipe: Recipe) -> Length:
+    """Sequence length in tokens, and what goes with it, at this share of the budget."""
     end = 0.0
     for phase in recipe.lengths:
         end += phase.share
         if progress < end:
-            return phase.length
-    return recipe.lengths[-1].length
+            return phase
+    return recipe.lengths[-1]
 
 
 def pretrain(
@@ -214,7 +216,8 @@ class Trainer:
         """One optimizer step; returns its log entry."""
         start = time.monotonic()
         recipe, state = self.recipe, self.state
-        length = length_at(progress, recipe)
+        phase = phase_at(progress, recipe)
+        length = phase.length
         factor = rate_factor(progress, recipe.schedule)
         set_rates(self.optimizers, factor)
         rows = recipe.batch_tokens // length // recipe.accumulation
@@ -222,7 +225,7 @@ class Trainer:
         total = 0.0
         for _ in range(recipe.accumulation):
             first = state.rows.get(length, 0)
-            batch = self._batch(self.train, length, first, rows)
+            batch = self._batch(self.train, length, first, rows, phase.shifted)
             state.rows[length] = first + rows
             with self._autocast():
                 loss = self.loss(self.model, batch) / recipe.accumulation
@@ -272,12 +275,21 @@ class Trainer:
         _require_finite(f"validation loss is {mean} after step {self.state.step}", mean)
         return mean
 
-    def _batch(self, source: Rows, length: int, first: int, rows: int) -> dict[str, torch.Tensor]:
-        """Model inputs of `rows` rows; a row's number seeds what is random about it."""
+    def _batch(
+        self, source: Rows, length: int, first: int, rows: int, shifted: bool = False
+    ) -> dict[str, torch.Tensor]:
+        """Model inputs of `rows` rows; a row's number seeds what is random about it.
+
+        Shifted ones come with `position_ids` (rows, length).
+        """
         windows = source.batch(self.objective.window(length), first, rows)
         stream = int(source is self.validation)
         keys = [(self.recipe.seed, stream, length, number) for number in range(first, first + rows)]
         batch = self.objective.collate(windows, self.vocabulary, keys)
+        if shifted:
+            free = self.recipe.architecture.positions - length
+            starts = [int(np.random.default_rng([*key, SHIFT]).integers(free + 1)) for key in keys]
+            batch["position_ids"] = torch.tensor(starts)[:, None] + torch.arange(length)
         return {name: tensor.to(self.device) for name, tensor in batch.items()}
 
     def save(self, folder: Path) -> None:

@@ -87,10 +87,17 @@ class Budget(_Strict):
 
 
 class Length(_Strict):
-    """A phase: this share of the budget at this sequence length in tokens."""
+    """A phase: this share of the budget at this sequence length in tokens.
+
+    shifted: rows begin at a random position, the last of them at the table's end (Kiyono et al.
+    2021, "SHAPE: Shifted Absolute Position Embedding for Transformers"), so that short rows train
+    the whole of a position table. Else positions that no row has reached yet meet long rows as
+    weight decay left them.
+    """
 
     length: Annotated[int, Field(ge=2)]
     share: Annotated[float, Field(gt=0, le=1)]
+    shifted: bool = False
 
 
 class Optimizer(_Strict):
@@ -190,8 +197,10 @@ class Recipe(_Strict):
     def _fits(self) -> "Recipe":
         if abs(sum(phase.share for phase in self.lengths) - 1) > 1e-6:
             raise ValueError("the shares in lengths must add up to 1")
-        if len({phase.length for phase in self.lengths}) < len(self.lengths):
+        if len({(phase.length, phase.shifted) for phase in self.lengths}) < len(self.lengths):
             raise ValueError("lengths names the same length twice")
+        if self.architecture.type == "t5" and any(phase.shifted for phase in self.lengths):
+            raise ValueError("shifted is for position tables, and t5 has none")
         for phase in self.lengths:
             if phase.length > self.architecture.positions:
                 raise ValueError(f"length {phase.length} exceeds architecture.positions")

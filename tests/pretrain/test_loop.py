@@ -19,7 +19,7 @@ from benchsuite.cli import main
 from benchsuite.errors import InputError
 from benchsuite.models.registry import load_model
 from benchsuite.pretrain import loop
-from benchsuite.pretrain.loop import Trainer, length_at, pretrain
+from benchsuite.pretrain.loop import Trainer, phase_at, pretrain
 from benchsuite.pretrain.model import FAMILIES
 from benchsuite.pretrain.objectives import causal_lm
 from benchsuite.pretrain.recipe import Recipe, load_recipe
@@ -343,4 +343,4 @@ def test_from_corpus_to_model(
 
 def test_lengths_follow_their_shares(settings: dict) -> None:
     recipe = Recipe.model_validate(settings)
-    assert [length_at(p, recipe) for p in (0, 0.49, 0.5, 0.99, 1.0)] == [32, 32, 64, 64, 64]
+    assert [phase_at(p, recipe).length for p in (0, 0.49, 0.5, 0.99, 1.0)] == [32, 32, 64, 64, 64]

@@ -14,7 +14,7 @@ from tests.made import made_record
 
 def trained(value: float | None, half: float = 0.04, **changes: object) -> Record:
     """A trained cell's record with an interval of `half` to both sides; majority is 0.55."""
-    record = made_record(regime="lora", value=value, labels_used=10, **changes)  # type: ignore[arg-type]
+    record = made_record(regime="lora", value=value, labels_used=10, **changes)
     if record.headline is not None:
         record.cost["parameters_trainable"] = 7
         if value is not None:
@@ -61,7 +61,7 @@ def test_the_interval_covers_the_truth_nineteen_times_in_twenty() -> None:
     for shift in generator.normal(0, examples, runs):
         values = 0.7 + shift + generator.normal(0, seeds, 3)
         found = over_seeds(seeds_of(*values, half=1.959964 * examples))
-        covered += found.low <= 0.7 <= found.high  # type: ignore[operator]
+        covered += found.low <= 0.7 <= found.high
     assert 0.92 <= covered / runs <= 0.99
 
 

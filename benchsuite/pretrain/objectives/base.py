@@ -125,7 +125,11 @@ class BaseObjective(BaseModel, ABC):
 
     @abstractmethod
     def loss(self, model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Mean cross-entropy in nats a target, computed in float32 from a collated batch."""
+        """Mean cross-entropy in nats a target, computed in float32 from a collated batch.
+
+        Shifted rows of a model with a position table have `position_ids` beside what `example`
+        gives.
+        """
 
     def collate(
         self, windows: torch.Tensor, vocabulary: Vocabulary, keys: Sequence[Sequence[int]]

@@ -31,7 +31,9 @@ class Objective(BaseObjective):
 
     def loss(self, model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         tokens = batch["tokens"]
-        logits = model(input_ids=tokens[:, :-1], use_cache=False).logits
+        logits = model(
+            input_ids=tokens[:, :-1], position_ids=batch.get("position_ids"), use_cache=False
+        ).logits
         return torch.nn.functional.cross_entropy(
             logits.float().flatten(0, 1), tokens[:, 1:].flatten()
         )

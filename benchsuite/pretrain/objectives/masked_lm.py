@@ -108,7 +108,9 @@ class Objective(BaseObjective):
 
     def loss(self, model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         hidden = model.base_model(
-            input_ids=batch["input_ids"], token_type_ids=batch["token_type_ids"]
+            input_ids=batch["input_ids"],
+            token_type_ids=batch["token_type_ids"],
+            position_ids=batch.get("position_ids"),
         ).last_hidden_state
         # the vocabulary's layer is as large as two blocks: it sees the targets alone
         index = batch["positions"].unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
