@@ -97,10 +97,6 @@ def _summary(meta: dict, entries: list[dict]) -> str:
     architecture = recipe["architecture"]
     optimizer = recipe["optimizer"]
     seconds = meta["hours"] * 3600
-    lengths = " then ".join(
-        f"{phase['length']} ({phase['share']:.0%}{', shifted' if phase.get('shifted') else ''})"
-        for phase in recipe["lengths"]
-    )
     rows = {
         "architecture": _architecture(architecture),
         "parameters": f"{counts['total']:,} ({counts['embedding']:,} in embedding tables, "
@@ -109,7 +105,7 @@ def _summary(meta: dict, entries: list[dict]) -> str:
         "loss positions": f"{meta['loss_positions_per_token']:.3f} a raw token",
         "tokens T": f"{meta['tokens']:,} raw tokens of text in {meta['steps']:,} steps of "
         f"{recipe['batch_tokens']:,} positions",
-        "sequence lengths": f"{lengths} of the budget",
+        "sequence lengths": f"{_lengths(recipe)} of the budget",
         "optimizer": f"{optimizer['name']}, peak rate {optimizer['lr']}"
         + (f" (AdamW {optimizer['adamw_lr']})" if optimizer["adamw_lr"] else "")
         + f", weight decay {optimizer['weight_decay']}, clipping at {recipe['clip']}",
@@ -131,6 +127,15 @@ def _summary(meta: dict, entries: list[dict]) -> str:
     }
     lines = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     return f"## Training\n\n| | |\n|---|---|\n{lines}"
+
+
+def _lengths(recipe: dict) -> str:
+    """The phases, as `64 (30%, at shifted positions), then 256 (70%)`."""
+    return ", then ".join(
+        f"{phase['length']} ({phase['share']:.0%}"
+        f"{', at shifted positions' if phase.get('shifted') else ''})"
+        for phase in recipe["lengths"]
+    )
 
 
 def _architecture(architecture: dict) -> str:
@@ -276,9 +281,7 @@ _COMPARED = {
     "tokenizer": lambda meta: _tokenizer(**meta["recipe"]["tokenizer"]),
     "raw tokens read (T)": lambda meta: f"{meta['tokens']:,}",
     "longest row": lambda meta: f"{meta['recipe']['architecture']['positions']:,}",
-    "row lengths": lambda meta: ", ".join(
-        f"{phase['length']}: {phase['share']:.0%}" for phase in meta["recipe"]["lengths"]
-    ),
+    "row lengths": lambda meta: _lengths(meta["recipe"]),
     "schedule": _schedule,
     "positions a step": lambda meta: f"{meta['recipe']['batch_tokens']:,}",
     "optimizer, peak rates": _rates,

@@ -20,7 +20,7 @@ from benchsuite.errors import InputError
 from benchsuite.models.registry import load_model
 from benchsuite.pretrain import loop
 from benchsuite.pretrain.loop import Trainer, phase_at, pretrain
-from benchsuite.pretrain.model import FAMILIES
+from benchsuite.pretrain.model import _POSITION_TABLES, FAMILIES
 from benchsuite.pretrain.objectives import causal_lm
 from benchsuite.pretrain.recipe import Recipe, load_recipe
 from benchsuite.pretrain.shards import META, write_shards
@@ -344,3 +344,37 @@ def test_from_corpus_to_model(
 def test_lengths_follow_their_shares(settings: dict) -> None:
     recipe = Recipe.model_validate(settings)
     assert [phase_at(p, recipe).length for p in (0, 0.49, 0.5, 0.99, 1.0)] == [32, 32, 64, 64, 64]
+
+
+@pytest.mark.parametrize("objective", ["causal_lm", "masked_lm"])
+def test_short_shifted_rows_train_the_whole_position_table(
+    objective: str, settings: dict, shards: Path, tmp_path: Path
+) -> None:
+    settings["objective"] = objective
+    settings["architecture"]["type"] = OBJECTIVES[objective]
+    settings["optimizer"] = {"name": "adamw", "lr": 1e-3, "weight_decay": 0.0}
+    tables = {}
+    for shifted in (False, True):
+        settings["lengths"] = [{"length": 32, "share": 1.0, "shifted": shifted}]
+        trainer = Trainer(Recipe.model_validate(settings), shards, tmp_path / "run", quiet)
+        table = trainer.model.get_parameter(_POSITION_TABLES[OBJECTIVES[objective]])
+        before = table.detach().clone()
+        for step in range(20):
+            trainer.step(step / 20)
+        tables[shifted] = (table != before).any(dim=1)
+        batch = trainer._batch(trainer.train, 32, 0, 8, shifted)
+        assert ("position_ids" in batch) == shifted
+    assert tables[False][:32].all() and not tables[False][32:].any()
+    assert tables[True].all()
+
+
+def test_shifted_rows_begin_anywhere_and_always_there(
+    settings: dict, shards: Path, tmp_path: Path
+) -> None:
+    trainer = Trainer(Recipe.model_validate(settings), shards, tmp_path / "run", quiet)
+    places = trainer._batch(trainer.train, 32, 0, 400, True)["position_ids"]
+    assert places.shape == (400, 32) and (places.diff(dim=1) == 1).all()
+    assert set(places[:, 0].tolist()) == set(range(64 - 32 + 1))
+    # A row's shift is its own, whatever batch it comes in.
+    again = trainer._batch(trainer.train, 32, 7, 3, True)["position_ids"]
+    assert torch.equal(again, places[7:10])

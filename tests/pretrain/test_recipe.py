@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from benchsuite.errors import InputError
 from benchsuite.pretrain.model import build_model, parameter_counts
 from benchsuite.pretrain.objectives import masked_lm
 from benchsuite.pretrain.objectives.base import Vocabulary
-from benchsuite.pretrain.recipe import load_recipe
+from benchsuite.pretrain.recipe import Recipe, load_recipe
 from benchsuite.pretrain.tokenizer import load_tokenizer
 
 BUNDLED = Path(__file__).parents[2] / "baselines"
@@ -83,6 +84,7 @@ def _change(settings: dict, path: str, value: object) -> None:
         ("lengths.0.share", 0.4, "recipe: the shares in lengths must add up to 1"),
         ("lengths.1.length", 128, "length 128 exceeds architecture.positions"),
         ("lengths.1.length", 32, "names the same length twice"),
+        ("lengths.1.shifted", "no position", "lengths.1.shifted: Input should be a valid boolean"),
         ("batch_tokens", 200, "batch_tokens must be a multiple of length 32 x accumulation"),
         ("optimizer.name", "adamw", "adamw_lr is for muon"),
         ("schedule", {"warmup": 1.0}, "schedule.warmup: .*less than 1"),
@@ -125,3 +127,19 @@ def test_a_key_that_stands_twice_is_refused(settings: dict, tmp_path: Path) -> N
     last = len(text.splitlines()) + 2
     with pytest.raises(InputError, match=f"twice.yaml:{last}: key `seed` repeats .* {last - 1}$"):
         load_recipe(file)
+
+
+def test_a_length_may_come_shifted_and_then_not(settings: dict) -> None:
+    settings["lengths"] = [
+        {"length": 32, "share": 0.5, "shifted": True},
+        {"length": 32, "share": 0.5},
+    ]
+    assert [phase.shifted for phase in Recipe.model_validate(settings).lengths] == [True, False]
+
+
+def test_t5_has_nothing_to_shift(settings: dict) -> None:
+    settings["architecture"]["type"] = "t5"
+    settings["objective"] = "span_corruption"
+    settings["lengths"][0]["shifted"] = True
+    with pytest.raises(ValidationError, match="shifted is for position tables, and t5 has none"):
+        Recipe.model_validate(settings)
