@@ -95,13 +95,18 @@ class Frozen(TrainedRegime):
 
         An encoder-decoder's two stacks are counted, though tagging and spans use one of them.
         """
+        super().check_model(call, ref)
         blocks = number_of_layers(ref)
         if blocks is None:
             return
         if ref.family == "encoder-decoder":
             config = read_config(ref.path, ref.name)
             blocks += config.get("num_decoder_layers", config.get("decoder_layers")) or blocks
-        frozen_blocks(read_options(self, call).model_dump()["k"], blocks, ref.name)
+        options = read_options(self, call).model_dump()
+        if frozen_blocks(options["k"], blocks, ref.name) == blocks and options["head"] == "text":
+            raise InputError(
+                "regime 'frozen': head=text: with all blocks frozen nothing is trained"
+            )
 
     def fit(self, model: Model, task: Task, cell: Cell, scratch: Path) -> TrainedPredictor:
         """Train, keeping the frozen part's states in `scratch` meanwhile."""

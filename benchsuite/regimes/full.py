@@ -53,6 +53,7 @@ class Full(TrainedRegime):
 
     def check_model(self, call: RegimeCall, ref: ModelRef) -> None:
         """Raise InputError where a language-model loss is asked of another than a decoder."""
+        super().check_model(call, ref)
         if read_options(self, call).model_dump()["lm"] and ref.family != "decoder":
             raise InputError(f"regime 'full': lm: {ref.name} is no decoder; leave it out")
 

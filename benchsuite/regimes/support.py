@@ -104,6 +104,8 @@ TRAINED: dict[str, dict[str, tuple[str, str, str]]] = {
     "full": _same(_OURS),
 }
 
+_AS_TEXT = {"tags as text": "`head=text` on tagging: tags have no agreed form as text"}
+
 # Further grounds, each by the name that `NotApplicable.condition` carries.
 CONDITIONS: dict[str, dict[str, str]] = {
     "zeroshot": {
@@ -128,32 +130,38 @@ CONDITIONS: dict[str, dict[str, str]] = {
     },
     "probe": {},
     "frozen": {
+        **_AS_TEXT,
         "no blocks": "an architecture without a list of blocks that can be run apart (LongT5, "
         "whose blocks share position biases in a way of their own)",
     },
     "bitfit": {
+        **_AS_TEXT,
         "no bias terms": "the backbone has none (T5, Llama), and the head alone would be trained",
     },
     "adapter": {
+        **_AS_TEXT,
         "unknown blocks": "an architecture whose projections have unknown names; known are those "
         "of BERT, RoBERTa, ELECTRA, DistilBERT, GPT-2, GPT Neo, GPT-NeoX, BLOOM, OPT, Llama, "
         "Qwen2, Mistral, T5 and BART",
         "no blocks": "an architecture without a list of blocks",
     },
     "lora": {
+        **_AS_TEXT,
         "no targets": "`targets=attention` where peft names no modules of the architecture",
     },
     "ia3": {
+        **_AS_TEXT,
         "no targets": "peft names no modules of the architecture",
     },
     "prefix": {
+        **_AS_TEXT,
         "no past keys": "an encoder or a decoder that takes no past keys and values (DistilBERT, "
         "DeBERTa, ModernBERT, ALBERT)",
         "no blocks": "an encoder-decoder without a list of blocks",
         "unknown attention": "an encoder-decoder whose attention transformers cannot replace (LED)",
     },
-    "prompt": {},
-    "full": {},
+    "prompt": _AS_TEXT,
+    "full": _AS_TEXT,
 }
 
 

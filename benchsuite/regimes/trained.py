@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from benchsuite.cells import digest
-from benchsuite.errors import DataUnavailable, NotApplicable
+from benchsuite.errors import DataUnavailable, InputError, NotApplicable
 from benchsuite.regimes import support
 from benchsuite.regimes.base import Options, read_options
 from benchsuite.training.settings import TrainingOptions, number_of_epochs
@@ -16,8 +16,8 @@ from benchsuite.training.settings import TrainingOptions, number_of_epochs
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from benchsuite.cells import Cell
-    from benchsuite.models.registry import Model
+    from benchsuite.cells import Cell, RegimeCall
+    from benchsuite.models.registry import Model, ModelRef
     from benchsuite.tasks.task import SplitData, Task
     from benchsuite.training.loop import Progress
     from benchsuite.training.model import TaskModel
@@ -66,6 +66,14 @@ class TrainedRegime(ABC):
     def __init__(self) -> None:
         self.told: Callable[[Progress], None] | None = None
 
+    def check_model(self, call: RegimeCall, ref: ModelRef) -> None:
+        """Raise InputError where answers are to be written by another than an encoder-decoder."""
+        text = read_options(self, call).model_dump().get("head") == "text"
+        if text and ref.family != "encoder-decoder":
+            raise InputError(
+                f"regime '{self.name}': head=text: {ref.name} is no encoder-decoder; leave it out"
+            )
+
     @abstractmethod
     def prepare(self, model: TaskModel, options: Any) -> None:
         """Ask for gradients of what the regime trains, adding modules where it has its own.
@@ -111,7 +119,6 @@ class TrainedRegime(ABC):
         """Train, resuming from the checkpoint in `scratch` where there is one."""
         from benchsuite.errors import CellFailed
         from benchsuite.training.loop import Plan, Trainer
-        from benchsuite.training.predictor import Selection
 
         options: Any = read_options(self, cell.regime)
         data = self.train_data(task, cell)
@@ -125,12 +132,12 @@ class TrainedRegime(ABC):
                 f"context, or no word fits the window)"
             )
         notes: dict[str, Any] = {"truncated_in_training": maker.counts.truncated}
-        if task.spec.kind == "span":
+        if task.spec.kind == "span" and options.head == "linear":
             notes["unreachable_answers"] = maker.counts.unreachable
         if task.spec.kind == "regression":
             _fit_number(network, [item.target for item in items])
         unanswerable = any(example.target == () for example in data["train"].examples)
-        selection = Selection(predictor, data["selection"].examples, unanswerable)
+        selection = predictor.selection(data["selection"].examples, unanswerable)
         lr = self.default_lr[model.family] if options.lr is None else options.lr
         plan = Plan(
             lr=lr,
@@ -224,6 +231,7 @@ class TrainedRegime(ABC):
         from benchsuite.training.model import TaskModel
         from benchsuite.training.predictor import TrainedPredictor
         from benchsuite.training.rows import Layout
+        from benchsuite.training.text import TextMaker, TextModel, TextPredictor
 
         # The loaded one stays as it is for other cells; weights are trained in full precision.
         network = load_network(
@@ -236,14 +244,17 @@ class TrainedRegime(ABC):
         )
         network.requires_grad_(False)
         pooling = options.pooling or DEFAULT_POOLING[model.family]
-        maker = ItemMaker(task.spec, Layout(model, self.reserved(options)), pooling)
+        layout = Layout(model, self.reserved(options))
+        text = options.head == "text"
+        maker = TextMaker(task.spec, layout) if text else ItemMaker(task.spec, layout, pooling)
         with torch.random.fork_rng():
             torch.manual_seed(cell.seed or 0)
-            task_model = TaskModel(Backbone(network, model.family, task.spec.kind), task.spec)
+            backbone = Backbone(network, model.family, task.spec.kind, text)
+            task_model = (TextModel if text else TaskModel)(backbone, task.spec)
             self.prepare(task_model, options)
         task_model.to(cell.device)
         trained = [name for name, p in task_model.named_parameters() if p.requires_grad]
-        predictor = TrainedPredictor(
+        predictor = (TextPredictor if text else TrainedPredictor)(
             task.spec, task_model, maker, cell.device, cell.batch_tokens, cell.dtype
         )
         return predictor, trained

@@ -21,16 +21,18 @@ class Backbone(nn.Module):
 
     body: an encoder, a decoder, or an encoder-decoder's encoder; peft may wrap it. decoder: of an
     encoder-decoder, where the head reads its first state. Both are modules of transformers.
+    text: whether an encoder-decoder writes its answers; then its output layer belongs to it.
     """
 
-    def __init__(self, network: Any, family: str, kind: str) -> None:
+    def __init__(self, network: Any, family: str, kind: str, text: bool = False) -> None:
         super().__init__()
         self.family = family
+        self.text = text
         self.body: Any
         self.decoder: Any = None
         if family == "encoder-decoder":
             self.body = network.get_encoder()
-            if kind not in ENCODER_KINDS:
+            if text or kind not in ENCODER_KINDS:
                 self.decoder = network.get_decoder()
                 start = network.config.decoder_start_token_id
                 self.start = network.config.pad_token_id if start is None else start
@@ -38,12 +40,17 @@ class Backbone(nn.Module):
             self.body = network.base_model
         self.width: int = network.config.hidden_size
         self.scale = _unit_scale(self.body if self.decoder is None else self.decoder)
-        # In a tuple, so that it is no module of this one: where it is not tied to the embeddings
-        # it is none of the weights that a task uses.
+        # In tuples, so that they are no modules of this one: where the output layer is not tied to
+        # the embeddings it is none of the weights that a task with a head uses.
         self._to_vocabulary = (network.get_output_embeddings(),)
+        self._network = (network,)
+        self.output = network.get_output_embeddings() if text else None
 
     def forward(self, batch: Batch) -> Tensor:
-        """States (rows, positions, width): of every token, or of the decoder's first position."""
+        """States (rows, positions, width): of every token, or of the decoder's first position.
+
+        Where answers are written, logits (texts, positions, vocabulary) of each next token.
+        """
         given: dict[str, Any] = {} if batch.types is None else {"token_type_ids": batch.types}
         if self.family == "decoder":
             given["use_cache"] = False
@@ -62,10 +69,21 @@ class Backbone(nn.Module):
         if self.decoder is None:
             return self.scale * states[:, extra:]
         start = torch.full((len(states), 1), self.start, device=states.device)
+        mask = functional.pad(batch.mask, (extra, 0), value=1)
+        if self.text:
+            rows = slice(None) if batch.writes is None else batch.writes
+            # The whole network, for each has its own way from states to logits.
+            logits: Tensor = self._network[0](
+                encoder_outputs=(states[rows],),
+                attention_mask=mask[rows],
+                decoder_input_ids=start if batch.writing is None else batch.writing,
+                use_cache=False,
+            ).logits
+            return logits
         found: Tensor = self.decoder(
             input_ids=start,
             encoder_hidden_states=states,
-            encoder_attention_mask=functional.pad(batch.mask, (extra, 0), value=1),
+            encoder_attention_mask=mask,
             use_cache=False,
         ).last_hidden_state
         return self.scale * found

@@ -23,7 +23,8 @@ class Batch:
     ids, mask (rows, longest); types likewise, None where the family has no segments. owner (rows):
     the item each row belongs to. row_of, position_of (n): what the head reads, row by row.
     numbers: of the items in the list they were taken from; None for items met once. source: which
-    list that is, `train` or `selection`.
+    list that is, `train` or `selection`. writing (texts, longest), writes (texts): what the decoder
+    has written, and the row that each text answers, where answers are written.
     """
 
     items: list[Item]
@@ -35,6 +36,8 @@ class Batch:
     position_of: Tensor
     numbers: list[int] | None = None
     source: str = ""
+    writing: Tensor | None = None
+    writes: Tensor | None = None
 
 
 def collate(

@@ -22,7 +22,8 @@ class Item:
     position (tagging), first and last position of the answer (span; 0, 0: none in this window),
     None where there is no label. spans: characters of the context that each position of a span
     row covers, position 0 being that of `no answer`. words: number of the word each position of a
-    tagging row stands for.
+    tagging row stands for. answers: token ids of the texts that can be written for it, `gold` the
+    number of the right one, where answers are written.
     """
 
     example: int
@@ -30,6 +31,8 @@ class Item:
     target: Any
     spans: tuple[tuple[int, int], ...] = ()
     words: Ids = ()
+    answers: tuple[Ids, ...] = ()
+    gold: int | None = None
 
     @property
     def tokens(self) -> int:

@@ -31,9 +31,10 @@ class TaskModel(nn.Module):
         self.kind = task.kind
         outputs = {"regression": 1, "choice": 1, "span": 2}.get(task.kind, len(task.labels))
         self.dropout = nn.Dropout(HEAD_DROPOUT)
-        self.head = nn.Linear(backbone.width, outputs)
-        nn.init.normal_(self.head.weight, std=HEAD_SPREAD)
-        nn.init.zeros_(self.head.bias)
+        head = nn.Linear(backbone.width, outputs)
+        nn.init.normal_(head.weight, std=HEAD_SPREAD)
+        nn.init.zeros_(head.bias)
+        self.head: nn.Linear | None = head
         self.number: Tensor
         self.register_buffer("number", torch.tensor([0.0, 1.0]))
         self.lm_weight = 0.0
@@ -44,6 +45,7 @@ class TaskModel(nn.Module):
         states = self.backbone(batch)
         beside = self.training and self.lm_weight > 0
         self.language_loss = self.backbone.language_loss(states, batch) if beside else None
+        assert self.head is not None  # models without one have a forward of their own
         logits: Tensor = self.head(self.dropout(self.read(states, batch)))
         return logits[:, 0] if self.kind == "choice" else logits
 

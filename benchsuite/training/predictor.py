@@ -14,9 +14,9 @@ from benchsuite.metrics import compute, outcome_columns
 from benchsuite.regimes.base import Variant
 from benchsuite.scoring.budget import Budget
 from benchsuite.scoring.types import Usage
-from benchsuite.tasks.example import Example
+from benchsuite.tasks.example import Example, Prediction
 from benchsuite.tasks.spec import TaskSpec
-from benchsuite.training.batches import collate
+from benchsuite.training.batches import Batch, collate
 from benchsuite.training.decode import Scores, choose_no_answer_threshold, decode
 from benchsuite.training.items import Item, ItemMaker
 from benchsuite.training.model import TaskModel
@@ -50,6 +50,10 @@ class ItemPredictor(ABC):
     def state(self) -> dict[str, Tensor]:
         """What was trained, and the numbers that go with it."""
 
+    def answer(self, examples: Sequence[Example], items: Sequence[Item]) -> list[Prediction]:
+        """A prediction an example, of the examples' items."""
+        return decode(self.task, examples, items, self.scores(items), self.threshold)
+
     def predict(self, examples: list[Example]) -> list[Variant]:
         """One variant, `head`, with a prediction an example, in the order given.
 
@@ -61,7 +65,7 @@ class ItemPredictor(ABC):
             chunk = examples[start : start + CHUNK]
             items = self.maker.make(chunk)
             truncated += self.maker.counts.truncated
-            predictions += decode(self.task, chunk, items, self.scores(items), self.threshold)
+            predictions += self.answer(chunk, items)
             if self.progress is not None:
                 self.progress(len(chunk))
         return [
@@ -114,26 +118,22 @@ class TrainedPredictor(ItemPredictor):
             extra[NO_ANSWER] = torch.tensor(self.threshold, dtype=torch.float64)
         return {name: tensor.contiguous() for name, tensor in self._trained.items()} | extra
 
+    def selection(self, examples: Sequence[Example], unanswerable: bool) -> Selection:
+        """The selection slice, for this predictor to be told by how well it does."""
+        return Selection(self, examples, unanswerable)
+
     @torch.inference_mode()
     def scores(self, items: Sequence[Item], numbered: bool = False) -> list[Scores]:
         """What the head gives for each item, in the order given.
 
         numbered: whether the items are the selection slice's, that a cache knows by number.
         """
-        self.model.eval()
         found: dict[int, Scores] = {}
-        lengths = [item.tokens for item in items]
 
-        def work(numbers: list[int]) -> None:
-            batch = collate(
-                [items[number] for number in numbers],
-                self.maker.layout.pad,
-                self.device,
-                numbers if numbered else None,
-                "selection" if numbered else "",
-            )
-            with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16"):
-                logits = self.model(batch)
+        def work(numbers: list[int], batch: Batch) -> None:
+            if numbered:
+                batch.numbers, batch.source = numbers, "selection"
+            logits = self.model(batch)
             sizes = self._sizes(batch.items)
             parts = logits.float().cpu().double().split(sizes)
             for number, part in zip(numbers, parts, strict=True):
@@ -143,11 +143,23 @@ class TrainedPredictor(ItemPredictor):
                     scores = scores * spread + mean
                 one_row = self.model.kind not in ("choice", "tagging", "span")
                 found[number] = scores[0] if one_row else scores
+
+        self._each_batch(items, work)
+        return [found[number] for number in range(len(items))]
+
+    def _each_batch(self, items: Sequence[Item], work: Callable[[list[int], Batch], None]) -> None:
+        """Call `work` with batches of the items and their numbers, in the cell's precision."""
+        self.model.eval()
+
+        def run(numbers: list[int]) -> None:
+            chosen = [items[number] for number in numbers]
+            batch = collate(chosen, self.maker.layout.pad, self.device)
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16"):
+                work(numbers, batch)
             self.usage.tokens += int(batch.mask.sum())
 
-        self._budget.run(lengths, work)
+        self._budget.run([item.tokens for item in items], run)
         self.usage.requests += len(items)
-        return [found[number] for number in range(len(items))]
 
     def _sizes(self, items: Sequence[Item]) -> list[int]:
         """How many rows of the logits belong to each item."""

@@ -11,17 +11,17 @@ HEAD_SHARE = 0.1
 
 
 def vector_groups(model: TaskModel, decay: float) -> list[dict[str, Any]]:
-    """Parameter groups for AdamW: the head, then what else is trained.
+    """Parameter groups for AdamW: the head, if there is one, then what else is trained.
 
     The head learns at HEAD_SHARE of the rate, for a state has far larger numbers than an
     embedding or a factor; its matrix alone decays.
     """
-    head = set(model.head.parameters())
-    return [
-        {"params": [model.head.weight], "weight_decay": decay, "lr_scale": HEAD_SHARE},
-        {"params": [model.head.bias], "weight_decay": 0.0, "lr_scale": HEAD_SHARE},
-        {
-            "params": [p for p in model.parameters() if p.requires_grad and p not in head],
-            "weight_decay": 0.0,
-        },
-    ]
+    groups: list[dict[str, Any]] = []
+    if model.head is not None:
+        groups = [
+            {"params": [model.head.weight], "weight_decay": decay, "lr_scale": HEAD_SHARE},
+            {"params": [model.head.bias], "weight_decay": 0.0, "lr_scale": HEAD_SHARE},
+        ]
+    head = {parameter for group in groups for parameter in group["params"]}
+    vectors = [p for p in model.parameters() if p.requires_grad and p not in head]
+    return [*groups, {"params": vectors, "weight_decay": 0.0}]

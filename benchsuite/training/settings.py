@@ -41,6 +41,11 @@ class TrainingOptions(Options):
         description="state of the sequence that the head reads; none: an encoder's first, a "
         "decoder's last, an encoder-decoder's decoder's first",
     )
+    head: Literal["linear", "text"] = Field(
+        default="linear",
+        description="a linear layer on that state; encoder-decoders: or none, the answer is "
+        "written as text (Raffel et al. 2020)",
+    )
 
 
 def number_of_epochs(options: TrainingOptions, items: int) -> int:
