@@ -48,6 +48,7 @@ def prepare(
     device: str = "cpu",
     batch_tokens: int = 8192,
     max_length: int | None = None,
+    tune: bool = False,
     store: Path | str = DEFAULT_STORE,
     tasks_dir: Sequence[Path] = (),
     offline: bool = False,
@@ -56,7 +57,8 @@ def prepare(
 
     No task and no suite means the suite `mini`. `limit` lifts or sets the caps of evaluation
     examples (0: no cap); a suite's own caps hold where it is None. `score` is `own` (each prompt's
-    own score) or `all` (every score there is as a result row beside it).
+    own score) or `all` (every score there is as a result row beside it). `tune` searches the
+    learning rate of regimes that train by gradient descent on the selection slice.
 
     Raises InputError for anything a user can mend, before any model is loaded: unknown names,
     bad options, an unwritable store, an explicit task whose data is not to be had.
@@ -133,6 +135,8 @@ def prepare(
         batch_tokens=batch_tokens,
         max_length=max_length,
     )
+    if tune:
+        cells = [_tuned(cell) for cell in cells]
     for cell in cells:
         _check_data(cell, tasks[cell.task], needed=bool(explicit))
     return Plan(cells=cells, tasks=tasks, store=Path(store))
@@ -164,6 +168,7 @@ class Settings(TypedDict, total=False):
     device: str
     batch_tokens: int
     max_length: int | None
+    tune: bool
     store: Path | str
     tasks_dir: Sequence[Path]
     offline: bool
@@ -201,6 +206,20 @@ def _names(value: Names | Sequence[RegimeCall], option: str) -> list[str]:
     if not parts or not all(parts):
         raise InputError(f"{option} '{value}' has an empty entry; write names joined by commas")
     return list(dict.fromkeys(parts))
+
+
+def _tuned(cell: Cell) -> Cell:
+    """The cell with its rate to be searched, where its regime has one.
+
+    Raises InputError where the call names the rate.
+    """
+    from benchsuite.regimes.registry import get_regime, parse_options
+
+    if not getattr(get_regime(cell.regime.name), "tunable", False):
+        return cell
+    if parse_options(cell.regime).model_dump().get("lr") is not None:
+        raise InputError(f"--tune searches the rate, and {cell.regime} names one; leave one out")
+    return cell.model_copy(update={"tune": True})
 
 
 def _check_prompts(prompts: Sequence[str], tasks: dict[str, Task]) -> None:

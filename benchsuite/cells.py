@@ -44,6 +44,7 @@ class Cell(BaseModel):
     device: str = "cpu"
     batch_tokens: int = 8192
     max_length: int | None = None
+    tune: bool = False
 
 
 def parse_value(text: str) -> Value:

@@ -60,6 +60,9 @@ def run(
     max_length: Annotated[int | None, typer.Option(help="Window; the model's where not given")] = (
         None
     ),
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Search the learning rate on the selection slice.")
+    ] = False,
     store: Store = RUNS,
     tasks_dir: TasksDir = None,
     keep_artifacts: Annotated[
@@ -95,6 +98,7 @@ def run(
         device=device,
         batch_tokens=batch_tokens,
         max_length=max_length,
+        tune=tune,
         store=store,
         tasks_dir=tasks_dir or [],
         offline=offline,

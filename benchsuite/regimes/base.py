@@ -70,8 +70,9 @@ class Regime(Protocol):
     anything runs: InputError where that model cannot take the options; `told`, a callable that
     hears of every training step (`training.loop.Progress`); where its state can be kept,
     `load(model, task, cell, state) -> Predictor`; `clear(scratch)`, called once the record stands;
-    `prompted`, False where neither prompts nor `--score` matter to it; and `depends_on`, settings
-    of a cell beyond the usual ones that its results depend on.
+    `tunable`, True where `--tune` can search its option `lr`; `prompted`, False where neither
+    prompts nor `--score` matter to it; and `depends_on`, settings of a cell beyond the usual ones
+    that its results depend on.
     """
 
     name: ClassVar[str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from benchsuite.cells import Cell, RegimeCall
     from benchsuite.models.registry import Model, ModelRef
     from benchsuite.tasks.task import SplitData, Task
-    from benchsuite.training.loop import Progress
+    from benchsuite.training.loop import Outcome, Progress
     from benchsuite.training.model import TaskModel
     from benchsuite.training.predictor import TrainedPredictor
 
@@ -59,8 +60,9 @@ class TrainedRegime(ABC):
     positional: ClassVar[str | None] = None
     randomized: ClassVar[bool] = True
     prompted: ClassVar[bool] = False
+    tunable: ClassVar[bool] = True
     # Dropout is drawn pass by pass.
-    depends_on: ClassVar[tuple[str, ...]] = ("batch_tokens",)
+    depends_on: ClassVar[tuple[str, ...]] = ("batch_tokens", "tune")
     default_lr: ClassVar[dict[str, float]]
 
     def __init__(self) -> None:
@@ -117,76 +119,26 @@ class TrainedRegime(ABC):
 
     def fit(self, model: Model, task: Task, cell: Cell, scratch: Path) -> TrainedPredictor:
         """Train, resuming from the checkpoint in `scratch` where there is one."""
-        from benchsuite.errors import CellFailed
-        from benchsuite.training.loop import Plan, Trainer
-
         options: Any = read_options(self, cell.regime)
         data = self.train_data(task, cell)
-        predictor, trained = self._build(model, task, cell, options)
-        network = predictor.model
-        maker = predictor.maker
-        items = [item for item in maker.make(data["train"].examples) if _learnable(item)]
-        if not items:
-            raise CellFailed(
-                f"{task.id}: no training example has anything to learn (no answer is found in its "
-                f"context, or no word fits the window)"
-            )
-        notes: dict[str, Any] = {"truncated_in_training": maker.counts.truncated}
-        if task.spec.kind == "span" and options.head == "linear":
-            notes["unreachable_answers"] = maker.counts.unreachable
-        if task.spec.kind == "regression":
-            _fit_number(network, [item.target for item in items])
-        unanswerable = any(example.target == () for example in data["train"].examples)
-        selection = predictor.selection(data["selection"].examples, unanswerable)
-        lr = self.default_lr[model.family] if options.lr is None else options.lr
-        plan = Plan(
-            lr=lr,
-            epochs=number_of_epochs(options, len(items)),
-            batch=options.batch,
-            warmup=options.warmup,
-            decay=options.decay,
-            patience=options.patience,
-            keep_best=options.keep == "best" and bool(selection.examples),
-            seed=cell.seed or 0,
-            run=self._run(model, cell, data),
-            precision=cell.dtype,
-        )
-        trainer = Trainer(
-            network,
-            items,
-            self.groups(network, options),
-            plan,
-            pad=maker.layout.pad,
-            device=cell.device,
-            batch_tokens=cell.batch_tokens,
-            scratch=scratch,
-            select=selection.score if selection.examples else None,
-            told=self.told,
-        )
-        outcome = trainer.run()
-        predictor.threshold = selection.choose_threshold()
+        rate = self.default_lr[model.family] if options.lr is None else options.lr
+        run = _Run(self, model, task, cell, options, data, self._run(model, cell, data))
+        notes: dict[str, Any] = {}
+        if cell.tune:
+            rate, notes["tuning"] = run.tune(rate, scratch)
+        predictor, trained, outcome = run.train(rate, scratch)
         predictor.freeze(trained)
-        self.finish(network)
-        predictor.notes = {
-            **notes,
-            "lr": lr,
-            "epochs": plan.epochs,
-            "epoch": outcome.epoch,
-            "steps": outcome.steps,
-            "selection": outcome.scores,
-            "loss": [round(loss, 6) for loss in outcome.losses],
-            "training_tokens": outcome.tokens,
-            "pass_tokens": trainer.budget.tokens,
-            "training_s": round(outcome.seconds, 3),
-        }
+        self.finish(predictor.model)
+        predictor.notes = {**predictor.notes, **notes, "training_s": round(outcome.seconds, 3)}
         predictor.usage.tokens = 0
         return predictor
 
     def clear(self, scratch: Path) -> None:
         """Forget the checkpoint in `scratch`: what was trained for is on record."""
-        from benchsuite.training import checkpoint
+        from benchsuite.training import checkpoint, tuning
 
         checkpoint.remove(scratch)
+        tuning.remove(scratch)
 
     def load(
         self, model: Model, task: Task, cell: Cell, state: dict[str, Tensor]
@@ -269,6 +221,112 @@ class TrainedRegime(ABC):
                 "data": {name: one.hash for name, one in data.items()},
             }
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A cell in training, at whatever rate. name: of its checkpoints."""
+
+    regime: TrainedRegime
+    model: Model
+    task: Task
+    cell: Cell
+    options: Any
+    data: dict[str, SplitData]
+    name: str
+
+    def tune(self, default: float, scratch: Path) -> tuple[float, list[dict[str, Any]]]:
+        """The best rate around the default on the selection slice, and the trials.
+
+        Raises CellFailed where there is nothing to compare rates on.
+        """
+        from benchsuite.errors import CellFailed
+        from benchsuite.training import checkpoint, tuning
+
+        if not any(example.target is not None for example in self.data["selection"].examples):
+            raise CellFailed(
+                f"{self.task.id}: rates are compared on a selection slice, it has none"
+            )
+
+        def attempt(rate: float, share: float) -> tuple[float, float]:
+            _, _, outcome = self.train(rate, scratch, share)
+            checkpoint.remove(scratch)
+            return outcome.best
+
+        rate, trials = tuning.successive_halving(
+            [factor * default for factor in tuning.FACTORS],
+            attempt,
+            tuning.load(scratch, self.name),
+            lambda trials: tuning.save(scratch, self.name, trials),
+        )
+        return rate, [asdict(trial) for trial in trials]
+
+    def train(
+        self, rate: float, scratch: Path, share: float = 1.0
+    ) -> tuple[TrainedPredictor, list[str], Outcome]:
+        """A trained predictor, the names of what was trained, and how it went.
+
+        share: of the epochs; less than all is a trial, which always takes the best epoch.
+        """
+        from benchsuite.errors import CellFailed
+        from benchsuite.training.loop import Plan, Trainer
+
+        options, cell, spec = self.options, self.cell, self.task.spec
+        predictor, trained = self.regime._build(self.model, self.task, cell, options)
+        network, maker = predictor.model, predictor.maker
+        examples = self.data["train"].examples
+        items = [item for item in maker.make(examples) if _learnable(item)]
+        if not items:
+            raise CellFailed(
+                f"{spec.id}: no training example has anything to learn (no answer is found in its "
+                f"context, or no word fits the window)"
+            )
+        notes: dict[str, Any] = {"truncated_in_training": maker.counts.truncated}
+        if spec.kind == "span" and options.head == "linear":
+            notes["unreachable_answers"] = maker.counts.unreachable
+        if spec.kind == "regression":
+            _fit_number(network, [item.target for item in items])
+        epochs = max(1, round(share * number_of_epochs(options, len(items))))
+        unanswerable = any(example.target == () for example in examples)
+        selection = predictor.selection(self.data["selection"].examples, unanswerable)
+        plan = Plan(
+            lr=rate,
+            epochs=epochs,
+            batch=options.batch,
+            warmup=options.warmup,
+            decay=options.decay,
+            patience=options.patience,
+            keep_best=(options.keep == "best" or share < 1) and bool(selection.examples),
+            seed=cell.seed or 0,
+            run=digest({"run": self.name, "lr": rate, "epochs": epochs}),
+            precision=cell.dtype,
+        )
+        trainer = Trainer(
+            network,
+            items,
+            self.regime.groups(network, options),
+            plan,
+            pad=maker.layout.pad,
+            device=cell.device,
+            batch_tokens=cell.batch_tokens,
+            scratch=scratch,
+            select=selection.score if selection.examples else None,
+            told=self.regime.told,
+        )
+        outcome = trainer.run()
+        predictor.threshold = selection.choose_threshold()
+        predictor.notes = {
+            **notes,
+            "lr": rate,
+            "epochs": epochs,
+            "epoch": outcome.epoch,
+            "steps": outcome.steps,
+            "selection": outcome.scores,
+            "loss": [round(loss, 6) for loss in outcome.losses],
+            "training_tokens": outcome.tokens,
+            "pass_tokens": trainer.budget.tokens,
+        }
+        return predictor, trained, outcome
 
 
 def _learnable(item: Any) -> bool:

@@ -104,6 +104,8 @@ def _row_name(record: Record) -> tuple[str, str]:
         for key in ("dtype", "device")
         if cell.get(key) not in (None, "float32", "cpu")
     ]
+    if cell.get("tune"):
+        extras.append("tuned")
     if cell.get("max_length"):
         extras.append(f"window {cell['max_length']}")
     for key in ("prompts", "splits"):

@@ -60,13 +60,14 @@ class Outcome:
     """What a run gave.
 
     scores: one an epoch, on the selection slice (None where it was not scored). epoch: the one
-    whose weights were kept, from 1. losses: mean training loss of each epoch. seconds: of all
-    parts of the run, also those before it was resumed.
+    whose weights were kept, from 1; best: all that the slice said of it. losses: mean training
+    loss of each epoch. seconds: of all parts of the run, also those before it was resumed.
     """
 
     scores: list[float | None] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     epoch: int = 0
+    best: tuple[float, float] = (-math.inf, -math.inf)
     steps: int = 0
     seconds: float = 0.0
     tokens: int = 0
@@ -160,6 +161,7 @@ class Trainer:
         if self.best:
             self._put(self.best)
         self.model.eval()
+        self.state.outcome.best = self.state.best
         return self.state.outcome
 
     def _stale(self) -> bool:
