@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchsuite import cli_tokenizer
+from benchsuite import cli_profile, cli_tokenizer
 from benchsuite.cli_options import Corpus, Decontaminate, Json
 from benchsuite.errors import BenchsuiteError, InputError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 data_app = typer.Typer(help="Benchmark data: what is there, and getting it.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(cli_tokenizer.app, name="tokenizer")
+app.command()(cli_profile.profile)
 
 TasksDir = Annotated[
     list[Path] | None, typer.Option("--tasks-dir", help="Folder of further task files.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from operator import methodcaller
 from pathlib import Path
 
-from benchsuite import records
+from benchsuite import profiles, records
 from benchsuite.errors import InputError
 from benchsuite.files import write_atomically
 from benchsuite.records import Record
@@ -49,6 +49,8 @@ def write_report(store: Path, out: Path | None = None) -> Path:
     from benchsuite.report import markdown, table
 
     found, unreadable = readable_records(store)
+    measured, torn = profiles.read_all(store)
     target = out or store / "report"
-    write_files(target, {"leaderboard.md": markdown.render(table.build(found), unreadable)})
+    text = markdown.render(table.build(found, measured), [*unreadable, *torn])
+    write_files(target, {"leaderboard.md": text})
     return target / "leaderboard.md"

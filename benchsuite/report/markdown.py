@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Sequence
 
+from benchsuite.report.costs import PROFILE_HEADER
 from benchsuite.report.table import Board
 
 LEGEND = (
@@ -18,6 +19,14 @@ LEGEND = (
     "interval; `cap`: not all examples were used; `part`: the split at hand is not the whole "
     "official one; `N labels`: so many labelled examples were looked at; `seen`: the model's "
     "pretraining text holds this task's training passages."
+)
+
+
+PROFILE_LEGEND = (
+    "By `bench profile`, each row in a process of its own: medians, the range of the repeats in "
+    "brackets. Training is timed over three epochs, whatever is cached included; FLOPs are those "
+    "of matrix products, a training example's of one epoch. Latency is that of an example on its "
+    "own; memory that of the whole process. `(busy)`: other processes ran beside."
 )
 
 
@@ -44,6 +53,9 @@ def render(boards: Sequence[Board], unreadable: Sequence[str] = ()) -> str:
             lines += ["", f"### Cost on {escape(hardware)}", ""]
             header = ("model", "regime", "task", "seconds", "examples/s", "trained parameters")
             lines += pipe_table(header, rows, left=3)
+        for hardware, rows in sorted(board.profiles.items()):
+            lines += ["", f"### Measured on {escape(hardware)}", "", PROFILE_LEGEND, ""]
+            lines += pipe_table(PROFILE_HEADER, rows, left=3)
         lines.append("")
     if unreadable:
         lines += ["## Records that could not be read", ""]

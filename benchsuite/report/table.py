@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
+from benchsuite.profiles import Profile
 from benchsuite.records import Record
+from benchsuite.report.costs import profile_rows
 from benchsuite.report.seeds import over_seeds
 
 STATUS_TEXT = {
@@ -55,6 +57,7 @@ class Board:
     references: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     costs: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
+    profiles: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
 
 
 def percent(value: float | None) -> str:
@@ -67,12 +70,20 @@ def shown(metric: str, value: float | None) -> str:
     return f"{value:.3f}" if value is not None and metric in PLAIN_METRICS else percent(value)
 
 
-def build(found: Sequence[Record]) -> list[Board]:
-    """Boards of the records: official, bundled and a user's tasks never share one."""
+def build(found: Sequence[Record], measured: Sequence[Profile] = ()) -> list[Board]:
+    """Boards of the records: official, bundled and a user's tasks never share one.
+
+    measured: profiles; each is shown with the board that its task is on.
+    """
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in found:
         groups[_origin(record)].append(record)
-    return [_board(title, groups[title]) for title in TITLES if title in groups]
+    boards = [_board(title, groups[title]) for title in TITLES if title in groups]
+    for board in boards:
+        board.profiles = profile_rows(
+            [profile for profile in measured if profile.cell["task"] in board.columns]
+        )
+    return boards
 
 
 def _origin(record: Record) -> str:

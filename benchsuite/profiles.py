@@ -1,0 +1,155 @@
+"""Profiles: what a model under a regime costs on a task, measured. No torch here.
+
+A profile is a folder `profile-<slug>-<8 hex of the key>/` of a store with `profile.json`. All
+repeats are kept as they were, so that whoever compares two profiles knows the noise of each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from benchsuite.cells import digest
+from benchsuite.errors import InputError
+from benchsuite.files import write_atomically
+from benchsuite.records import slug
+
+SCHEMA_VERSION = 1
+PROFILE_VERSION = 1
+"""Of what is measured and how."""
+PROFILE_FILE = "profile.json"
+MOST_BUSY = 0.2
+"""Share of the processors that others may use; timings above it say little."""
+SAMPLE_SECONDS = 1.0
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Training(_Part):
+    """Whole short trainings, from fresh weights: examples a second of each repeat."""
+
+    examples: int
+    epochs: int
+    examples_per_s: list[float]
+    flops_per_example: float
+
+
+class Inference(_Part):
+    """Predictions: examples a second of each repeat; seconds of each example on its own."""
+
+    examples: int
+    examples_per_s: list[float]
+    latency_s: list[float]
+    flops_per_example: float
+
+
+class Profile(_Part):
+    """What one model under one regime costs on one task, on one kind of machine."""
+
+    schema_version: int = SCHEMA_VERSION
+    cell: dict[str, Any]
+    status: Literal["done", "failed", "not_applicable", "unavailable"]
+    reason: str | None = None
+    training: Training | None = None
+    inference: Inference | None = None
+    parameters_total: int | None = None
+    parameters_trainable: int | None = None
+    artifact_bytes: int | None = None
+    memory_before_bytes: int | None = None
+    memory_peak_bytes: int | None = None
+    busy: dict[str, float] = Field(default_factory=dict)
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Hash of everything the figures depend on that is not noise."""
+        return str(self.cell["key"])
+
+    @property
+    def name(self) -> str:
+        """`model regime task`, for people."""
+        return f"{self.cell['model']} {self.cell['regime']} {self.cell['task']}"
+
+
+def with_key(cell: dict[str, Any]) -> dict[str, Any]:
+    """The description of what is profiled, with its key."""
+    return {**cell, "key": digest({"cell": cell, "version": PROFILE_VERSION})}
+
+
+def folder_name(cell: dict[str, Any]) -> str:
+    """Name of a profile's folder in a store."""
+    name = slug(f"{cell['task']} {cell['model']} {cell['regime']}")
+    return f"profile-{name}-{cell['key'][:8]}"
+
+
+def write(store: Path, profile: Profile) -> Path:
+    """Store a profile; an earlier one of the same key is replaced."""
+    folder = store / folder_name(profile.cell)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(profile.model_dump(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(folder / PROFILE_FILE, lambda file: file.write(text.encode("utf-8")))
+    return folder
+
+
+def read(folder: Path) -> Profile:
+    """Read a profile. Raises InputError, one line that names the file, where it is none."""
+    path = folder / PROFILE_FILE
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable as a profile ({error})") from None
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: schema version {version}, but this benchsuite reads {SCHEMA_VERSION}; "
+            "profile again or use a matching benchsuite"
+        )
+    try:
+        return Profile.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path}: {where}: {first['msg']}") from None
+
+
+def read_all(store: Path) -> tuple[list[Profile], list[str]]:
+    """A store's profiles, sorted by folder name, and what is wrong with those not readable."""
+    found, unreadable = [], []
+    for path in sorted(store.glob(f"*/{PROFILE_FILE}")):
+        try:
+            found.append(read(path.parent))
+        except InputError as error:
+            unreadable.append(str(error))
+    return found, unreadable
+
+
+def busy() -> float:
+    """Share of this machine's processors in use, from 0 to 1, over a second of waiting.
+
+    The load average would not do: it remembers a minute, and so this command's own last cell.
+    """
+    before = _processor_times()
+    if before is None:
+        return min(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    time.sleep(SAMPLE_SECONDS)
+    after = _processor_times() or before
+    total = after[1] - before[1]
+    return (after[0] - before[0]) / total if total else 0.0
+
+
+def _processor_times() -> tuple[int, int] | None:
+    """(in use, all) in ticks since the machine started; None where the system does not tell."""
+    try:
+        line = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
+    except OSError:
+        return None
+    ticks = [int(field) for field in line.split()[1:9]]
+    idle = ticks[3] + ticks[4]  # idle, and waiting for a disk
+    return sum(ticks) - idle, sum(ticks)

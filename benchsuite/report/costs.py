@@ -1,0 +1,74 @@
+"""Profiles as rows of a table: medians of their repeats."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import median
+
+from benchsuite.profiles import MOST_BUSY, Profile
+
+PROFILE_HEADER = (
+    "model",
+    "regime",
+    "task",
+    "training examples/s",
+    "training MFLOP/example",
+    "examples/s",
+    "latency ms (p95)",
+    "MFLOP/example",
+    "peak memory MiB",
+    "kept KiB",
+    "trained parameters",
+)
+MILLION, KIB, MIB = 1e6, 2**10, 2**20
+
+
+def profile_rows(measured: Sequence[Profile]) -> dict[str, list[tuple[str, ...]]]:
+    """Rows under PROFILE_HEADER by hardware; what is not done has no row."""
+    rows: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for profile in sorted(measured, key=lambda profile: (profile.name, profile.key)):
+        if profile.status == "done":
+            rows[str(profile.cell["hardware"])].append(_row(profile))
+    return dict(rows)
+
+
+def _row(profile: Profile) -> tuple[str, ...]:
+    training, inference = profile.training, profile.inference
+    model = str(profile.cell["model"])
+    if max(profile.busy.values(), default=0.0) > MOST_BUSY:
+        model += " (busy)"
+    for name, usual in (("dtype", "float32"), ("device", "cpu")):
+        if profile.cell.get(name) not in (None, usual):
+            model += f" ({profile.cell[name]})"
+    return (
+        model,
+        str(profile.cell["regime"]),
+        str(profile.cell["task"]),
+        "-" if training is None else _spread(training.examples_per_s),
+        "-" if training is None else f"{training.flops_per_example / MILLION:,.0f}",
+        "-" if inference is None else _spread(inference.examples_per_s),
+        "-" if inference is None else _latency(inference.latency_s),
+        "-" if inference is None else f"{inference.flops_per_example / MILLION:,.0f}",
+        _scaled(profile.memory_peak_bytes, MIB),
+        _scaled(profile.artifact_bytes, KIB),
+        "-" if profile.parameters_trainable is None else f"{profile.parameters_trainable:,}",
+    )
+
+
+def _spread(values: Sequence[float]) -> str:
+    """The median of the repeats, and their range: `52 (50 to 53)`."""
+    return f"{median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+
+
+def _latency(seconds: Sequence[float]) -> str:
+    """Median and 95th percentile, in milliseconds."""
+    if not seconds:
+        return "-"
+    ordered = sorted(seconds)
+    late = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+    return f"{1000 * median(ordered):.3g} ({1000 * late:.3g})"
+
+
+def _scaled(value: int | None, unit: int) -> str:
+    return "-" if value is None else f"{value / unit:,.0f}"

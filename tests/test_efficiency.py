@@ -1,0 +1,254 @@
+"""Profiles: FLOPs against counts by hand, fresh processes, busy machines, tables."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import benchsuite
+from benchsuite import api, efficiency, measure, profiles
+from benchsuite.cells import parse_regime
+from benchsuite.cli import main
+from benchsuite.errors import InputError
+from benchsuite.profiles import Inference, Profile, Training
+from benchsuite.records import folder_name
+from benchsuite.report import write_report
+from tests.made import made_record
+from tests.training.made import made_cell, made_task
+
+LAYERS, WIDTH = 2, 16
+
+
+@pytest.fixture(autouse=True)
+def idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever this machine is doing, and without the second of waiting."""
+    monkeypatch.setattr(profiles, "busy", lambda: 0.0)
+
+
+def equal_lengths(folder: Path, words: int = 20) -> None:
+    """A task whose texts have one length, so that no padding is multiplied."""
+    made_task(folder, "classification", examples=40)
+    for split in ("train", "validation"):
+        file = folder / f"{split}.jsonl"
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        text = " ".join(["the"] * words)
+        file.write_text("".join(json.dumps({**row, "text": text}) + "\n" for row in rows))
+
+
+@pytest.mark.parametrize(("regime", "passes"), [("full", 3.0), ("frozen:1.0", 1 / 3)])
+def test_flops_are_those_counted_by_hand(
+    regime: str, passes: float, tiny_gpt2_folder: Path, tmp_path: Path, one_thread: None
+) -> None:
+    """Of a block: 12 d^2 weights, twice a token; attention's two products of T x T x d each.
+
+    A training pass backwards costs twice the one forwards; what is frozen and cached is passed
+    once in the three epochs.
+    """
+    equal_lengths(tmp_path / "tasks")
+    task = benchsuite.load_task("classification", tasks_dirs=(tmp_path / "tasks",))
+    cell = made_cell(task, f"{regime}+batch=8" if ":" in regime else "full:batch=8", "")
+    cell = cell.model_copy(update={"model": str(tiny_gpt2_folder)})
+    found = measure.measure(cell, [tmp_path / "tasks"], examples=16, repeats=5)
+    tokenizer = benchsuite.load_model(str(tiny_gpt2_folder)).tokenizer
+    text = task.train().examples[0].fields["text"]
+    tokens = len(tokenizer(text, add_special_tokens=False)["input_ids"]) + 2
+    forward = LAYERS * (2 * tokens * 12 * WIDTH**2 + 2 * 2 * tokens**2 * WIDTH)
+    assert found["inference"]["flops_per_example"] == pytest.approx(forward, rel=0.05)
+    assert found["training"]["flops_per_example"] == pytest.approx(passes * forward, rel=0.05)
+
+
+@pytest.fixture
+def planned(tiny_bert_folder: Path, tmp_path: Path) -> Any:
+    made_task(tmp_path / "tasks", "classification", examples=40)
+
+    def plan(regime: str, task: str = "classification") -> api.Plan:
+        folders = [tmp_path / "tasks"]
+        return api.prepare(
+            str(tiny_bert_folder), regime, task, tasks_dir=folders, store=tmp_path / "store"
+        )
+
+    return plan
+
+
+def run(plan: api.Plan, tmp_path: Path, **settings: Any) -> list[Profile]:
+    return efficiency.profile_cells(
+        plan.cells, plan.tasks, plan.store, examples=8, tasks_dir=[tmp_path / "tasks"], **settings
+    )
+
+
+def test_a_fresh_process_measures_and_its_profile_is_kept(planned: Any, tmp_path: Path) -> None:
+    plan = planned("lora")
+    [profile] = run(plan, tmp_path)
+    assert profile.status == "done", profile.reason
+    assert profile.training is not None and profile.inference is not None
+    assert len(profile.training.examples_per_s) == len(profile.inference.examples_per_s) == 5
+    assert min(profile.training.examples_per_s + profile.inference.latency_s) > 0
+    assert profile.training.flops_per_example > profile.inference.flops_per_example > 0
+    assert profile.memory_before_bytes is not None and profile.memory_peak_bytes is not None
+    assert 0 < profile.memory_before_bytes < profile.memory_peak_bytes
+    assert profiles.read(plan.store / profiles.folder_name(profile.cell)) == profile
+    # What a run says of the same cell.
+    [record] = benchsuite.run(
+        plan.cells[0].model,
+        "lora:epochs=1",
+        "classification",
+        tasks_dir=[tmp_path / "tasks"],
+        store=plan.store,
+        keep_artifacts=True,
+    )
+    assert record.cost["parameters_trainable"] == profile.parameters_trainable
+    assert record.cost["artifact_bytes"] == profile.artifact_bytes
+    assert (plan.store / folder_name(record.cell)).is_dir()
+
+
+def test_a_profile_that_stands_is_not_made_again(
+    planned: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned("probe")
+    [first] = run(plan, tmp_path)
+    assert first.training is not None and first.training.epochs == 1
+
+    def never(asked: Any) -> Any:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(efficiency, "_in_fresh_process", never)
+    assert run(plan, tmp_path) == [first]
+    with pytest.raises(AssertionError, match="measured again"):
+        run(plan, tmp_path, force=True)
+
+
+def test_a_busy_machine_is_refused_or_told_of(
+    planned: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profiles, "busy", lambda: 0.6)
+    with pytest.raises(InputError, match="busy: others use 60% of its processors"):
+        run(planned("probe"), tmp_path)
+    [profile] = run(planned("probe"), tmp_path, allow_busy=True)
+    assert profile.busy == {"before": 0.6, "after": 0.6}
+
+
+def test_too_few_repeats_are_refused(planned: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="at least 5 repeats"):
+        run(planned("probe"), tmp_path, repeats=4)
+
+
+def test_seeds_do_not_matter(planned: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = planned("lora")
+    [cell] = plan.cells
+    plan.cells.append(cell.model_copy(update={"seed": 1}))
+    monkeypatch.setattr(
+        efficiency, "_in_fresh_process", lambda asked: {"status": "failed", "reason": "not run"}
+    )
+    assert len(run(plan, tmp_path)) == 1
+
+
+def test_what_does_not_apply_says_so(planned: Any, tiny_t5_folder: Path, tmp_path: Path) -> None:
+    plan = planned("bitfit")
+    plan.cells[:] = [plan.cells[0].model_copy(update={"model": str(tiny_t5_folder)})]
+    [profile] = run(plan, tmp_path)
+    assert profile.status == "not_applicable" and "no bias terms" in (profile.reason or "")
+
+
+def test_a_process_that_dies_is_a_failed_profile(
+    planned: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*given: Any, **named: Any) -> Any:
+        return subprocess.CompletedProcess(given, -9, "", "one\nKilled by the system\n")
+
+    monkeypatch.setattr(efficiency.subprocess, "run", dies)
+    [profile] = run(planned("probe"), tmp_path)
+    assert profile.status == "failed"
+    assert profile.reason == "the measuring process ended with -9: Killed by the system"
+
+
+def made_profile(hardware: str = "made hardware", **changes: Any) -> Profile:
+    cell = {"model": "gpt", "regime": "zeroshot", "task": "glue/sst2", "hardware": hardware}
+    parts: dict[str, Any] = {
+        "cell": profiles.with_key({**cell, **changes.pop("cell", {})}),
+        "status": "done",
+        "training": Training(
+            examples=8, epochs=3, examples_per_s=[10.0, 12.0, 11.0], flops_per_example=3e6
+        ),
+        "inference": Inference(
+            examples=8,
+            examples_per_s=[100.0, 120.0, 110.0],
+            latency_s=[0.01] * 19 + [0.5],
+            flops_per_example=1e6,
+        ),
+        "parameters_total": 1000,
+        "parameters_trainable": 10,
+        "artifact_bytes": 2048,
+        "memory_before_bytes": 2**20,
+        "memory_peak_bytes": 2**21,
+        "busy": {"before": 0.0, "after": 0.0},
+    }
+    return Profile(**{**parts, **changes})
+
+
+def test_the_leaderboard_shows_profiles_by_hardware(tmp_path: Path) -> None:
+    benchsuite.records.write(tmp_path, made_record(), None)
+    for profile in (
+        made_profile(),
+        made_profile("other"),
+        made_profile(cell={"task": "glue/cola"}),
+        made_profile(cell={"model": "a|<b>"}, busy={"before": 0.7, "after": 0.0}),
+    ):
+        profiles.write(tmp_path, profile)
+    torn = profiles.write(tmp_path, made_profile(cell={"model": "torn"}))
+    (torn / profiles.PROFILE_FILE).write_text('{"schema_version": 1, "cell"')
+    text = write_report(tmp_path).read_text()
+    assert "### Measured on made hardware" in text and "### Measured on other" in text
+    row = "| gpt | zeroshot | glue/sst2 | 11 (10 to 12) | 3 | 110 (100 to 120) | 10 (500) | 1 |"
+    assert text.count(f"{row} 2 | 2 | 10 |") == 2
+    assert "glue/cola" not in text  # it has no record on this board
+    assert "a\\|&lt;b&gt; (busy)" in text
+    assert "not readable as a profile" in text
+
+
+def test_an_older_schema_is_refused_in_one_line(tmp_path: Path) -> None:
+    folder = profiles.write(tmp_path, made_profile())
+    file = folder / profiles.PROFILE_FILE
+    file.write_text(json.dumps({**json.loads(file.read_text()), "schema_version": 0}))
+    with pytest.raises(InputError, match="schema version 0, but this benchsuite reads 1"):
+        profiles.read(folder)
+
+
+def test_the_command(
+    planned: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan = planned("probe")
+    arguments = ["profile", "--model", plan.cells[0].model, "--task", "classification"]
+    arguments += ["--tasks-dir", str(tmp_path / "tasks"), "--store", str(tmp_path / "store")]
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--regime", "probe", "--examples", "8", "--json"])
+    shown = capsys.readouterr()
+    assert not ended.value.code
+    [found] = json.loads(shown.out)
+    assert found["status"] == "done" and "probe classification: done" in shown.err
+    monkeypatch.setattr(profiles, "busy", lambda: 1.0)
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--regime", "lora"])
+    assert ended.value.code == 2 and "busy" in capsys.readouterr().err
+
+
+def test_busy_is_a_share() -> None:
+    # The fixture replaces it in the module only.
+    before = profiles._processor_times()
+    assert before is None or 0 <= before[0] <= before[1]
+
+
+def test_regimes_are_profiled_as_called(tmp_path: Path) -> None:
+    from benchsuite.regimes.registry import get_regime
+
+    brief = measure._briefly(get_regime("lora"), parse_regime("lora:rank=4+epochs=50"))
+    assert brief.options == {"rank": 4, "epochs": 3, "keep": "last"}
+    assert measure._briefly(get_regime("probe"), parse_regime("probe:layer=1")).options == {
+        "layer": 1
+    }
