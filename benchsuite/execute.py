@@ -163,7 +163,7 @@ def _run_cell(
     try:
         model = models.get(cell)
         outcomes = _measure(
-            record, cell, task, regime, model, splits, folder, keep_artifacts, listener
+            record, cell, task, regime, model, splits, training, folder, keep_artifacts, listener
         )
         record.status = "done"
     except (CellFailed, DataUnavailable, NotApplicable, InputError) as error:
@@ -277,6 +277,7 @@ def key_parts(
         "scorer_version": SCORER_VERSION,
         "metrics_version": METRICS_VERSION,
         **{name: getattr(cell, name) for name in getattr(regime, "depends_on", ())},
+        **(regime.key_facts(cell) if hasattr(regime, "key_facts") else {}),
     }
 
 
@@ -318,6 +319,7 @@ def _measure(
     regime: Regime,
     model: Model,
     splits: dict[str, SplitData],
+    training: dict[str, SplitData],
     folder: Path,
     keep_artifacts: bool,
     listener: Listener,
@@ -341,7 +343,7 @@ def _measure(
     )
     record.results = [records.Result(**row) for row in summary.results]
     record.headline = records.Headline(**summary.headline)
-    record.baselines = summary.baselines
+    record.baselines = summary.baselines | _bag_of_words(task, splits, training)
     capped = sum(data.rows - len(data.examples) for data in splits.values())
     record.counts = {**summary.counts, "capped": capped}
     record.labels_used = regime.labels_used(task, cell)
@@ -366,6 +368,21 @@ def _measure(
         "artifact_bytes": _keep(predictor, folder) if keep_artifacts else None,
     }
     return summary.outcomes
+
+
+def _bag_of_words(
+    task: Task, splits: dict[str, SplitData], training: dict[str, SplitData]
+) -> dict[str, float | None]:
+    """The baseline of regimes that learn from a training slice: what its words alone teach."""
+    from benchsuite.metrics import bag_of_words
+
+    if not {"train", "selection"} <= set(training):
+        return {}
+    examples = [example for data in splits.values() for example in data.examples]
+    value = bag_of_words.bag_of_words(
+        task.spec, training["train"].examples, training["selection"].examples, examples
+    )
+    return {} if value is None else {bag_of_words.NAME: value}
 
 
 def _trained(predictor: Predictor) -> int:

@@ -50,7 +50,7 @@ def baselines(
     if task.kind == "span":
         said["no_answer"] = [Prediction("")] * len(scorable)
     values = {
-        name: compute(task, task.headline_metric, _by_split(task, scorable, predictions))
+        name: compute(task, task.headline_metric, by_split(task, scorable, predictions))
         for name, predictions in said.items()
     }
     return {name: value for name, value in values.items() if not math.isnan(value)}
@@ -65,7 +65,7 @@ def _majority(
     return [Prediction(top if top < option_count(task, example) else -1) for example in examples]
 
 
-def _by_split(
+def by_split(
     task: TaskSpec, examples: Sequence[Example], predictions: Sequence[Prediction]
 ) -> Columns:
     """Columns of examples of several splits, each split judged on its own as a model's would be."""

@@ -12,7 +12,12 @@ from benchsuite.cells import digest
 from benchsuite.errors import DataUnavailable, InputError, NotApplicable
 from benchsuite.regimes import support
 from benchsuite.regimes.base import Options, read_options
-from benchsuite.training.settings import TrainingOptions, number_of_epochs
+from benchsuite.training.settings import (
+    TrainingOptions,
+    has_bfloat16,
+    number_of_epochs,
+    pass_precision,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -104,6 +109,10 @@ class TrainedRegime(ABC):
     def reason_not_applicable(self, task: Task, family: str) -> str | None:
         """What the support table says."""
         return support.reason_not_applicable(self.name, task.spec, family)
+
+    def key_facts(self, cell: Cell) -> dict[str, Any]:
+        """What else the weights depend on: whether `precision=auto` can mean bfloat16 here."""
+        return {"bfloat16": has_bfloat16(cell.device)}
 
     def labels_used(self, task: Task, cell: Cell) -> int:
         """Labelled examples of the training slices."""
@@ -287,6 +296,9 @@ class _Run:
         if spec.kind == "regression":
             _fit_number(network, [item.target for item in items])
         epochs = max(1, round(share * number_of_epochs(options, len(items))))
+        steps = -(-len(items) // options.batch)
+        tokens = sum(item.tokens for item in items) / steps
+        precision = pass_precision(options, cell.dtype, cell.device, tokens)
         unanswerable = any(example.target == () for example in examples)
         selection = predictor.selection(self.data["selection"].examples, unanswerable)
         plan = Plan(
@@ -299,7 +311,7 @@ class _Run:
             keep_best=(options.keep == "best" or share < 1) and bool(selection.examples),
             seed=cell.seed or 0,
             run=digest({"run": self.name, "lr": rate, "epochs": epochs}),
-            precision=cell.dtype,
+            precision=precision,
         )
         trainer = Trainer(
             network,
@@ -325,6 +337,7 @@ class _Run:
             "loss": [round(loss, 6) for loss in outcome.losses],
             "training_tokens": outcome.tokens,
             "pass_tokens": trainer.budget.tokens,
+            "precision": precision,
         }
         return predictor, trained, outcome
 

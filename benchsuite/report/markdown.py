@@ -12,7 +12,8 @@ from benchsuite.report.table import Board
 LEGEND = (
     "Scores are percent of the task's headline metric on its evaluation split; brackets hold the "
     "95% interval, over examples (bootstrap, passages stay whole) or, of several seeds, over "
-    "examples and seeds. `trivial` is the majority label, no entity, or no answer. Marks: "
+    "examples and seeds. `trivial` is the majority label, no entity, or no answer; `bag of words`, "
+    "a linear classifier on the words of the same training examples. Marks: "
     "`±x`: the score is a mean over prompts, x the standard deviation between them, in points; "
     "`±x over n seeds`: likewise of seeds; `1 seed`: another seed may give another score; "
     "`unstable k/n`: k of n trained seeds are no better than the trivial answer, within their "

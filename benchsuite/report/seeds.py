@@ -73,7 +73,9 @@ def _is_collapsed(record: Record) -> bool:
     so (Mosbach et al. 2021).
     """
     trivial = [
-        value for name, value in record.baselines.items() if name != "chance" and value is not None
+        value
+        for name, value in record.baselines.items()
+        if name not in ("chance", "bag_of_words") and value is not None
     ]
     if not record.cost.get("parameters_trainable") or record.headline is None or not trivial:
         return False

@@ -259,6 +259,8 @@ def _fill_references(board: Board, shown: Sequence[Record]) -> None:
     for record in shown:
         for name, value in record.baselines.items():
             row = "chance" if name == "chance" else "trivial"
+            if name == "bag_of_words":
+                row = f"bag of words, {record.labels_used} labels"
             values[row].setdefault(record.cell["task"], percent(value))
     board.references = sorted(values.items())
 

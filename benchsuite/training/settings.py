@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from benchsuite.provenance import processor
 from benchsuite.regimes.base import Options
 
 Positive = Annotated[int, Field(ge=1)]
@@ -15,6 +16,8 @@ STEPS = 600
 """Optimizer steps below which the loss of small models has often not settled (Mosbach et al. 2021
 train 20 epochs on a few thousand examples)."""
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 20
+WORTHWHILE = 512
+"""Tokens a step from which autocast pays for its conversions (measured: docs/performance.md)."""
 
 
 class TrainingOptions(Options):
@@ -41,11 +44,34 @@ class TrainingOptions(Options):
         description="state of the sequence that the head reads; none: an encoder's first, a "
         "decoder's last, an encoder-decoder's decoder's first",
     )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="of the passes in training; auto: bfloat16 where the machine has instructions "
+        f"for it and a step has {WORTHWHILE} tokens; weights stay float32",
+    )
     head: Literal["linear", "text"] = Field(
         default="linear",
         description="a linear layer on that state; encoder-decoders: or none, the answer is "
         "written as text (Raffel et al. 2020)",
     )
+
+
+def has_bfloat16(device: str) -> bool:
+    """Whether a device multiplies bfloat16 faster than float32."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return any(name.endswith("bf16") for name in processor()[1])
+
+
+def pass_precision(options: TrainingOptions, dtype: str, device: str, tokens: float) -> str:
+    """The precision of a training's passes, with so many tokens a step; the cell's own if lower."""
+    if dtype != "float32":
+        return dtype
+    if options.precision != "auto":
+        return options.precision
+    return "bfloat16" if tokens >= WORTHWHILE and has_bfloat16(device) else "float32"
 
 
 def number_of_epochs(options: TrainingOptions, items: int) -> int:

@@ -11,9 +11,12 @@ import pytest
 
 import benchsuite
 from benchsuite.models.registry import load_model
+from benchsuite.regimes import trained
 from benchsuite.regimes.full import Full
 from benchsuite.tasks.spec import TaskSpec
+from benchsuite.training import settings
 from benchsuite.training.predictor import Selection, _confidence
+from benchsuite.training.settings import TrainingOptions
 from tests.tiny import tiny_bert
 from tests.training.made import made_cell, made_task
 
@@ -90,6 +93,44 @@ def test_what_is_counted_and_noted(bert: str, tmp_path: Path) -> None:
     # The masked-language-model head is not the task's.
     body = sum(p.numel() for p in load_model(bert).network.base_model.parameters())
     assert record.cost["parameters_trainable"] == body + 16 * 2 + 2
+
+
+@pytest.mark.parametrize(
+    ("option", "dtype", "tokens", "fast", "expected"),
+    [
+        ("auto", "float32", 512, True, "bfloat16"),
+        ("auto", "float32", 511, True, "float32"),
+        ("auto", "float32", 9000, False, "float32"),
+        ("auto", "bfloat16", 1, False, "bfloat16"),
+        ("float32", "float32", 9000, True, "float32"),
+        ("bfloat16", "float32", 1, False, "bfloat16"),
+    ],
+)
+def test_passes_are_made_in_bfloat16_where_it_pays(
+    option: Any,
+    dtype: str,
+    tokens: int,
+    fast: bool,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(settings, "has_bfloat16", lambda device: fast)
+    options = TrainingOptions(precision=option)
+    assert settings.pass_precision(options, dtype, "cpu", tokens) == expected
+
+
+def test_the_machine_s_part_in_the_precision_is_in_the_key(
+    bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_task(tmp_path / "tasks", "classification")
+    keys = set()
+    for fast in (False, True):
+        monkeypatch.setattr(trained, "has_bfloat16", lambda device, fast=fast: fast)
+        record = run(bert, "full:epochs=1", "classification", tmp_path)
+        keys.add(record.key)
+        # 16 short texts are no 512 tokens: here it changes nothing.
+        assert record.provenance["chosen"][""]["precision"] == "float32"
+    assert len(keys) == 2
 
 
 def test_epochs_at_zero_are_told_apart_by_probability(bert: str, tmp_path: Path) -> None:

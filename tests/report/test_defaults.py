@@ -1,0 +1,58 @@
+"""The page of the study of learning rates, from made records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchsuite import records
+from benchsuite.records import Record
+from benchsuite.regimes.lora import LoRA
+from benchsuite.report import defaults
+from tests.made import made_outcomes, made_record
+
+
+def tuned(task: str, taken: float, tried: dict[float, float | None], **cell: Any) -> Record:
+    """A record as a search leaves it."""
+    record = made_record(task=task, regime="lora", seed=0)
+    record.cell |= {"family": "encoder", "regime_name": "lora", "train_limit": 500, **cell}
+    trials = [
+        {"lr": rate, "share": 0.25, "metric": metric, "confidence": -1.0}
+        for rate, metric in tried.items()
+    ]
+    trials.append({"lr": taken, "share": 0.5, "metric": 0.9, "confidence": -1.0})
+    record.provenance["chosen"] = {"": {"lr": taken, "tuning": trials}}
+    return record
+
+
+def test_the_rate_between_the_winners_is_recommended() -> None:
+    tried = {0.0003: 0.5, 0.001: 0.6, 0.003: 0.7, 0.01: None}
+    found = defaults.searches([tuned("glue/sst2", 0.003, tried), tuned("glue/cola", 0.0003, tried)])
+    assert [one.record.cell["task"] for one in found] == ["glue/cola", "glue/sst2"]
+    assert defaults.recommended(found) == 0.001
+    assert defaults.recommended(found[1:]) == 0.003
+
+
+def test_the_page_shows_what_was_tried_and_what_the_code_has() -> None:
+    tried = {0.0003: 0.5, 0.003: 0.71, 0.01: None}
+    text = defaults.page([tuned("glue/sst2", 0.003, tried), made_record(regime="lora")])
+    assert (
+        "| encoder | gpt | glue/sst2 | 0.0003: 50.0, 0.003: 71.0, 0.01: diverged | 0.003 |" in text
+    )
+    default = LoRA.default_lr["encoder"]
+    said = "the default" if default == 0.003 else f"the default is {default:g}"
+    assert f"- encoder: 0.003 ({said})" in text
+    assert "Training examples: 500." in text
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert defaults.main(["--store", str(tmp_path)]) == 2
+    assert "no records here" in capsys.readouterr().err
+    records.write(tmp_path, made_record(), made_outcomes())
+    assert defaults.main(["--store", str(tmp_path)]) == 2
+    assert "no record of `bench run --tune`" in capsys.readouterr().err
+    records.write(tmp_path, tuned("glue/sst2", 0.003, {0.003: 0.7}), made_outcomes())
+    assert defaults.main(["--store", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("# Default learning rates\n")
