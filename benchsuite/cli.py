@@ -225,6 +225,25 @@ def show(
 
 
 @app.command()
+def export(
+    cell: Annotated[str, typer.Argument(help="Folder name, key, or a part of either.")],
+    to: Annotated[Path, typer.Option("--to", help="Folder to write; it must not be there.")],
+    shards: Annotated[
+        Path | None, typer.Option(help="Pretraining shards: note the held-out loss, too.")
+    ] = None,
+    store: Store = RUNS,
+    tasks_dir: TasksDir = None,
+) -> None:
+    """Write the network that a cell trained (--keep-artifacts) as a checkpoint without a head."""
+    from benchsuite import console
+    from benchsuite.report import inspect
+    from benchsuite.training.export import export as write
+
+    _, folder = inspect.find(store, cell)
+    console.out.print(str(write(folder, to, tasks_dir or [], shards)), markup=False)
+
+
+@app.command()
 def report(
     store: Store = RUNS,
     out: Annotated[Path | None, typer.Option(help="Default: STORE/report")] = None,

@@ -291,6 +291,7 @@ def _provenance(
         **facts,
         "task_file": "bundled" if bundled else "local",
         "pretraining": reference.pretraining,
+        **({"adapted": reference.adapted} if reference.adapted else {}),
     }
 
 

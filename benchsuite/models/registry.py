@@ -78,6 +78,12 @@ class ModelRef:
             "recipe": digest(self.metadata.get("recipe", {}))[:8],
         }
 
+    @property
+    def adapted(self) -> dict[str, Any] | None:
+        """What `bench export` says of the training that made the checkpoint; None elsewhere."""
+        found: dict[str, Any] | None = self.metadata.get("adapted")
+        return found
+
 
 @dataclass(slots=True)
 class Model:

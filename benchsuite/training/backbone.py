@@ -46,6 +46,11 @@ class Backbone(nn.Module):
         self._network = (network,)
         self.output = network.get_output_embeddings() if text else None
 
+    @property
+    def network(self) -> Any:
+        """The whole network, with its language-model head."""
+        return self._network[0]
+
     def forward(self, batch: Batch) -> Tensor:
         """States (rows, positions, width): of every token, or of the decoder's first position.
 
@@ -73,7 +78,7 @@ class Backbone(nn.Module):
         if self.text:
             rows = slice(None) if batch.writes is None else batch.writes
             # The whole network, for each has its own way from states to logits.
-            logits: Tensor = self._network[0](
+            logits: Tensor = self.network(
                 encoder_outputs=(states[rows],),
                 attention_mask=mask[rows],
                 decoder_input_ids=start if batch.writing is None else batch.writing,

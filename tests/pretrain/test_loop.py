@@ -24,6 +24,7 @@ from benchsuite.pretrain.model import _POSITION_TABLES, FAMILIES
 from benchsuite.pretrain.objectives import causal_lm
 from benchsuite.pretrain.recipe import Recipe, load_recipe
 from benchsuite.pretrain.shards import META, write_shards
+from benchsuite.training.export import held_out_loss
 from tests.pretrain.conftest import OBJECTIVES, quiet, read_log
 
 
@@ -378,3 +379,15 @@ def test_shifted_rows_begin_anywhere_and_always_there(
     # A row's shift is its own, whatever batch it comes in.
     again = trainer._batch(trainer.train, 32, 7, 3, True)["position_ids"]
     assert torch.equal(again, places[7:10])
+
+
+def test_the_loss_of_a_checkpoint_is_told_again(recipe: Path, shards: Path, tmp_path: Path) -> None:
+    """What `bench export --shards` notes, of the network as it is stored."""
+    out = tmp_path / "run"
+    folder = pretrain(recipe, None, out, shards=shards, tokens=20 * 256, echo=quiet)
+    meta = json.loads((folder / "benchsuite.json").read_text())
+    network = load_model(str(folder)).network
+    expected = read_log(out)[-1]["validation_loss_64"]
+    assert held_out_loss(network, meta, shards) == pytest.approx(expected, abs=0.01)
+    with pytest.raises(InputError, match="does not say how it was pretrained"):
+        held_out_loss(network, {}, shards)
