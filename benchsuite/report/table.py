@@ -135,7 +135,7 @@ def _board(title: str, found: Sequence[Record]) -> Board:
     for (model, regime), by_task in sorted(places.items()):
         entries = {}
         for task, candidates in by_task.items():
-            used = _one_a_seed(candidates)
+            used = one_a_seed(candidates)
             entries[task] = _entry(used)
             groups.append(used)
             seeds = {record.cell.get("seed") for record in used}
@@ -166,7 +166,7 @@ def _board(title: str, found: Sequence[Record]) -> Board:
     return board
 
 
-def _one_a_seed(candidates: Sequence[Record]) -> list[Record]:
+def one_a_seed(candidates: Sequence[Record]) -> list[Record]:
     """The preferred record of each seed, of one way of making them: of the same data and caps.
 
     A seed that failed or is made in another way is left out where another is done.

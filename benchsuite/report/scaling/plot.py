@@ -6,16 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchsuite.errors import InputError
+from benchsuite.report.charts import COLOURS, SHAPES, require_charts, svg_of
 from benchsuite.report.scaling.points import MEASURES, Checkpoint, Measure, Panel, Scaling
 from benchsuite.report.table import METRIC_NAMES, PLAIN_METRICS
 
 if TYPE_CHECKING:
     import altair as alt
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart; a series has its shape, too.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke")
 WIDTH, HEIGHT = 330, 190
 DASH = 5
 LEGEND_TITLE = ["model", "(dashed: untrained)"]
@@ -34,13 +31,9 @@ def to_svg(scaling: Scaling) -> str:
 
     Raises InputError where the plotting libraries are not installed.
     """
-    try:
-        import altair as alt
-        import vl_convert
-    except ImportError:
-        raise InputError(
-            "plots need altair and vl-convert: pip install 'benchsuite[report]'"
-        ) from None
+    require_charts()
+    import altair as alt
+
     names = sorted({one.series for one in scaling.checkpoints})
     rows = [
         alt.hconcat(
@@ -53,13 +46,7 @@ def to_svg(scaling: Scaling) -> str:
         ).resolve_scale(y="shared")
         for panel in scaling.panels
     ]
-    chart = (
-        alt.vconcat(*rows)
-        .configure_axis(gridColor="#e4e4e4", labelFontSize=11, titleFontSize=11)
-        .configure_title(fontSize=12, anchor="start")
-        .configure_legend(labelFontSize=12, titleFontSize=12, symbolSize=90)
-    )
-    return str(vl_convert.vegalite_to_svg(chart.to_dict()))
+    return svg_of(alt.vconcat(*rows))
 
 
 def _rows(panel: Panel, measure: Measure) -> list[dict[str, Any]]:

@@ -1,0 +1,184 @@
+"""From records to the points of the three figures."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from benchsuite.metrics.bag_of_words import NAME as BAG_OF_WORDS
+from benchsuite.models.registry import UNTRAINED
+from benchsuite.records import Record
+from benchsuite.report.seeds import OverSeeds, over_seeds
+from benchsuite.report.table import one_a_seed
+
+BAG = "bag of words"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A score, over its seeds, at one place of a curve.
+
+    series: a model's name, `:untrained` left out but told by `untrained`. at: training examples,
+    or the share of blocks that is frozen.
+    """
+
+    task: str
+    metric: str
+    series: str
+    untrained: bool
+    regime: str
+    at: float
+    score: OverSeeds
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What adapting did to the language model, means over seeds.
+
+    distance: how far the weights moved, as a share of their norm. asked: the task that asks the
+    language model; score, before: its headline after and before. loss, loss_before: nats a target
+    of pretraining's held-out slice, None where not noted.
+    """
+
+    model: str
+    regime: str
+    learned: str
+    asked: str
+    seeds: int
+    distance: float
+    score: float
+    before: float
+    loss: float | None
+    loss_before: float | None
+
+    @property
+    def loss_gained(self) -> float | None:
+        """How much the held-out loss went up."""
+        if self.loss is None or self.loss_before is None:
+            return None
+        return self.loss - self.loss_before
+
+
+def by_size(found: Sequence[Record]) -> list[Point]:
+    """Curves of score against training examples: those with several sizes, and a bag of words."""
+    points = _points(
+        [record for record in found if record.cell["regime_name"] != "frozen"],
+        lambda record: record.provenance["data"]["training"]["train"]["used"],
+    )
+    bags: dict[tuple[str, str, float], float] = {}
+    for record in found:
+        value = record.baselines.get(BAG_OF_WORDS)
+        if _is_trained(record) and value is not None and record.headline is not None:
+            at = float(record.provenance["data"]["training"]["train"]["used"])
+            bags[(record.cell["task"], record.headline.metric, at)] = value
+    shown = {(point.task, point.at) for point in points}
+    points += [
+        Point(task, metric, BAG, False, BAG, at, OverSeeds(1, value, None, None, None, 0))
+        for (task, metric, at), value in sorted(bags.items())
+        if (task, at) in shown
+    ]
+    return points
+
+
+def by_depth(found: Sequence[Record]) -> list[Point]:
+    """Curves of score against the share of blocks that `frozen` keeps: those with several."""
+    shares = [
+        record
+        for record in found
+        if record.cell["regime_name"] == "frozen"
+        and isinstance(record.cell["options"].get("k"), float)
+    ]
+    return _points(shares, lambda record: record.cell["options"]["k"], without=("k",))
+
+
+def forgotten(found: Sequence[Record]) -> list[Forgotten]:
+    """Records of exported networks beside those of the models they were made from."""
+    before = {
+        (record.cell["model"], record.cell["task"]): record.headline.value
+        for record in found
+        if _has_value(record) and record.headline and "adapted" not in record.provenance
+    }
+    groups: dict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
+    for record in found:
+        made = record.provenance.get("adapted")
+        if made and _has_value(record) and (made["from"], record.cell["task"]) in before:
+            groups[made["from"], made["regime"], made["task"], record.cell["task"]].append(record)
+    rows = []
+    for (model, regime, learned, asked), group in sorted(groups.items()):
+        made = [record.provenance["adapted"] for record in group]
+        rows.append(
+            Forgotten(
+                model=model,
+                regime=regime,
+                learned=learned,
+                asked=asked,
+                seeds=len(group),
+                distance=fmean(one["distance"] for one in made),
+                score=fmean(_value(record) for record in group),
+                before=float(before[model, asked] or 0.0),
+                loss=_mean([one.get("held_out_loss") for one in made]),
+                loss_before=_mean([one.get("held_out_loss_before") for one in made]),
+            )
+        )
+    return rows
+
+
+def _points(found: Sequence[Record], at: Any, without: tuple[str, ...] = ()) -> list[Point]:
+    """Points of trained, done records by `at(record)`, of curves that have two or more."""
+    curves: dict[tuple[str, str, str], dict[float, list[Record]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for record in found:
+        if _is_trained(record) and _has_value(record):
+            cell = record.cell
+            options = {
+                name: value for name, value in cell["options"].items() if name not in without
+            }
+            # Depths are compared at one number of examples.
+            size = cell["train_limit"] if without else None
+            how = repr((cell["regime_name"], sorted(options.items()), size, cell.get("tune")))
+            curves[cell["task"], cell["model"], how][float(at(record))].append(record)
+    points = []
+    for (task, model, _), places in sorted(curves.items()):
+        if len(places) < 2:
+            continue
+        for place, group in sorted(places.items()):
+            used = one_a_seed(group)
+            first = used[0]
+            assert first.headline is not None
+            points.append(
+                Point(
+                    task=task,
+                    metric=first.headline.metric,
+                    series=model.removesuffix(UNTRAINED),
+                    untrained=model.endswith(UNTRAINED),
+                    regime=first.cell["regime_name"] if without else first.cell["regime"],
+                    at=place,
+                    score=over_seeds(used),
+                )
+            )
+    return points
+
+
+def _is_trained(record: Record) -> bool:
+    """Whether training examples were learned from."""
+    return record.status == "done" and "train" in record.provenance["data"]["training"]
+
+
+def _has_value(record: Record) -> bool:
+    done = record.status == "done" and record.headline is not None
+    return done and record.headline is not None and record.headline.value is not None
+
+
+def _value(record: Record) -> float:
+    assert record.headline is not None and record.headline.value is not None
+    return record.headline.value
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Mean of values that are all known; None else."""
+    known = [value for value in values if value is not None]
+    return fmean(known) if known and len(known) == len(values) else None
