@@ -12,8 +12,52 @@ from benchsuite.errors import InputError
 
 if TYPE_CHECKING:
     from benchsuite.regimes.base import Predictor
+    from benchsuite.tasks.task import Task
 
 ARTIFACT_FILE = "artifact.safetensors"
+
+
+# Parts of a cell's key in which a task may differ from the one whose training it uses.
+FREE_PARTS = (
+    "task",
+    "task_version",
+    "task_rules",
+    "prompts",
+    "data",
+    "score",
+    "scorer_version",
+    "metrics_version",
+)
+
+
+def kept_training(
+    store: Path, cell: Cell, parts: dict[str, Any], task: Task
+) -> tuple[str, dict[str, Any]] | None:
+    """Key and tensors of the kept cell whose training a task with `train_from` uses.
+
+    The cell of that task with the same model, regime, settings and training slices; None where the
+    store keeps none that can be read, or the tasks' labels are not the same.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    source = task.spec.dataset.train_from
+    if source is None or task.training_labels() != task.spec.labels:
+        return None
+    wanted = {name: part for name, part in parts.items() if name not in FREE_PARTS}
+    start = records.slug(f"{source} {cell.model} {cell.regime}")
+    for folder in records.store_folders(store):
+        if not folder.name.startswith(start) or not (folder / ARTIFACT_FILE).is_file():
+            continue
+        try:
+            record = records.read(folder)
+            found = record.cell.get("key_parts", {})
+            same = {name: part for name, part in found.items() if name not in FREE_PARTS}
+            if record.status == "done" and record.cell["task"] == source and same == wanted:
+                return record.key, load_file(folder / ARTIFACT_FILE)
+        except (InputError, OSError, SafetensorError):
+            continue
+    return None
 
 
 def load_predictor(folder: Path | str, tasks_dir: Sequence[Path] = ()) -> Predictor:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchsuite import provenance, records
-from benchsuite.artifacts import ARTIFACT_FILE
+from benchsuite.artifacts import ARTIFACT_FILE, kept_training
 from benchsuite.cells import Cell, digest
 from benchsuite.errors import (
     BenchsuiteError,
@@ -330,7 +330,12 @@ def _measure(
     begin = clock()
     if hasattr(regime, "told"):
         regime.told = lambda done: listener.step_done(cell, done.step, done.steps, done.loss)
-    predictor = regime.fit(model, task, cell, folder)
+    kept = kept_training(folder.parent, cell, record.cell["key_parts"], task)
+    if kept is not None and hasattr(regime, "load"):
+        record.provenance["trained_by"] = kept[0]
+        predictor = regime.load(model, task, cell, kept[1])
+    else:
+        predictor = regime.fit(model, task, cell, folder)
     fitted = clock()
     listener.cell_started(cell, sum(len(data.examples) for data in splits.values()))
     if hasattr(predictor, "progress"):

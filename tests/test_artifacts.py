@@ -112,3 +112,61 @@ def test_another_cell_s_artifact(kept: Path) -> None:
     )
     with pytest.raises(CellFailed, match="is not one of bitfit"):
         load(kept)
+
+
+def derived(tasks: Path, labels: str = "[bad, good]") -> None:
+    """A task that is trained as `classification` is, on examples of its own."""
+    text = (tasks / "classification.yaml").read_text()
+    text = text.replace("train: train.jsonl, ", "")
+    text = text.replace("}\n", "}\n  train_split: null\n  train_from: classification\n", 1)
+    text = text.replace("validation.jsonl", "other.jsonl").replace("[bad, good]", labels)
+    (tasks / "derived.yaml").write_text(text)
+    rows = (tasks / "validation.jsonl").read_text().splitlines()[:7]
+    (tasks / "other.jsonl").write_text("\n".join(rows) + "\n")
+
+
+def run_derived(kept: Path, call: str = CALL, **settings: object) -> benchsuite.Record:
+    root = kept.parents[1]
+    [record] = benchsuite.run(
+        str(root / "model"),
+        call,
+        "derived",
+        tasks_dir=[root / "tasks"],
+        **{"store": root / "store", **settings},
+    )
+    assert record.status == "done", record.reason
+    return record
+
+
+def test_a_task_trained_as_another_takes_what_that_one_kept(kept: Path, tmp_path: Path) -> None:
+    derived(kept.parents[1] / "tasks")
+    record = run_derived(kept)
+    whole = json.loads((kept / "record.json").read_text())
+    assert record.provenance["trained_by"] == whole["cell"]["key"]
+    # The same weights as those of a training of its own, with the same answers.
+    own = run_derived(kept, store=tmp_path / "elsewhere")
+    assert "trained_by" not in own.provenance
+    assert own.headline == record.headline
+    folders = [kept.parent, tmp_path / "elsewhere"]
+    one, two = (
+        benchsuite.records.read_outcomes(folder / folder_name(record.cell)) for folder in folders
+    )
+    assert one.equals(two)
+
+
+def test_another_setting_or_other_labels_are_trained_anew(kept: Path) -> None:
+    derived(kept.parents[1] / "tasks")
+    for call, settings in (
+        ("bitfit:epochs=2", {}),
+        (CALL, {"seeds": [1]}),
+        (CALL, {"train_limit": 8}),
+    ):
+        assert "trained_by" not in run_derived(kept, call, **settings).provenance
+    derived(kept.parents[1] / "tasks", "[good, bad]")
+    assert "trained_by" not in run_derived(kept, force=True).provenance
+
+
+def test_a_torn_artifact_is_trained_anew(kept: Path) -> None:
+    derived(kept.parents[1] / "tasks")
+    (kept / ARTIFACT_FILE).write_bytes(b"torn")
+    assert "trained_by" not in run_derived(kept).provenance

@@ -83,6 +83,10 @@ class Task:
         """The task's id, a path like `glue/sst2`."""
         return self.spec.id
 
+    def training_labels(self) -> list[str]:
+        """Labels of the task whose training this one uses; its own where that is itself."""
+        return (self if self._train_task is None else self._train_task).spec.labels
+
     def rules(self) -> dict[str, Any]:
         """What of the specification its numbers depend on beside prompts and data: for the key."""
         names = {"kind", "labels", "positive", "range", "metrics", "truncation", "group"}

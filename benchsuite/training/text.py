@@ -91,7 +91,9 @@ class TextMaker(ItemMaker):
             cut = "context"
         else:
             named = {name: f"{self.task.fields.get(name, name)}:" for name in order}
-            named[order[0]] = f"{self.task.id.rpartition('/')[2]} {named[order[0]]}"
+            # By the name of the task that it is trained on (AX: MNLI).
+            name = (self.task.dataset.train_from or self.task.id).rpartition("/")[2]
+            named[order[0]] = f"{name} {named[order[0]]}"
             cut = self.task.truncation.shorten if self.task.truncation else "text"
         cut = cut if cut in order else order[-1]
         place = order.index(cut)
