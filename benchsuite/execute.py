@@ -380,15 +380,12 @@ def _bag_of_words(
     task: Task, splits: dict[str, SplitData], training: dict[str, SplitData]
 ) -> dict[str, float | None]:
     """The baseline of regimes that learn from a training slice: what its words alone teach."""
-    from benchsuite.metrics import bag_of_words
+    from benchsuite.metrics.bag_of_words import NAME
 
     if not {"train", "selection"} <= set(training):
         return {}
-    examples = [example for data in splits.values() for example in data.examples]
-    value = bag_of_words.bag_of_words(
-        task.spec, training["train"].examples, training["selection"].examples, examples
-    )
-    return {} if value is None else {bag_of_words.NAME: value}
+    value = task.bag_of_words(training["train"], training["selection"], tuple(splits.values()))
+    return {} if value is None else {NAME: value}
 
 
 def _trained(predictor: Predictor) -> int:

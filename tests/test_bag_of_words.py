@@ -79,8 +79,8 @@ def test_of_two_texts_it_sees_the_words_that_both_have() -> None:
             )
         return found
 
-    train, asked = pairs(300), pairs(200)
-    found = bag_of_words(task, train, [], asked)
+    train, select, asked = pairs(300), pairs(60), pairs(200)
+    found = bag_of_words(task, train, select, asked)
     assert found is not None and found > 0.8
     # A constant would have no correlation at all; the number itself has all of it.
     gold = [one.target for one in asked]

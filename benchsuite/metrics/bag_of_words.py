@@ -18,7 +18,7 @@ from benchsuite.tasks.example import Example, Prediction
 from benchsuite.tasks.spec import TaskSpec
 
 NAME = "bag_of_words"
-PENALTIES = (10.0, 1.0, 0.1, 0.01)
+PENALTIES = (10.0, 1.0, 0.1)
 """Strongest first; chosen on the selection slice."""
 MOST_STEPS = 200
 

@@ -77,11 +77,24 @@ class Task:
         self._load_dataset = load_dataset
         self._loaded: dict[str, _Loaded] = {}
         self._data: dict[tuple[object, ...], SplitData] = {}
+        self._bags: dict[tuple[str, ...], float | None] = {}
 
     @property
     def id(self) -> str:
         """The task's id, a path like `glue/sst2`."""
         return self.spec.id
+
+    def bag_of_words(
+        self, train: SplitData, selection: SplitData, scored: Sequence[SplitData]
+    ) -> float | None:
+        """The baseline of this name on the splits, computed once for the same data."""
+        from benchsuite.metrics.bag_of_words import bag_of_words
+
+        key = tuple(data.hash for data in (train, selection, *scored))
+        if key not in self._bags:
+            examples = [example for data in scored for example in data.examples]
+            self._bags[key] = bag_of_words(self.spec, train.examples, selection.examples, examples)
+        return self._bags[key]
 
     def training_labels(self) -> list[str]:
         """Labels of the task whose training this one uses; its own where that is itself."""
