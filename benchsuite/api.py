@@ -137,6 +137,8 @@ def prepare(
     )
     if tune:
         cells = [_tuned(cell) for cell in cells]
+        if not any(cell.tune for cell in cells):
+            raise InputError("--tune: none of the regimes has a rate to search; leave it out")
     for cell in cells:
         _check_data(cell, tasks[cell.task], needed=bool(explicit))
     return Plan(cells=cells, tasks=tasks, store=Path(store))

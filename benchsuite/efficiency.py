@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import benchsuite
 from benchsuite import profiles, provenance
-from benchsuite.cells import Cell
-from benchsuite.errors import InputError
+from benchsuite.cells import Cell, digest
+from benchsuite.errors import DataUnavailable, InputError, NotApplicable
 from benchsuite.models.registry import resolve_model
 from benchsuite.profiles import MOST_BUSY, Profile
 from benchsuite.tasks.task import Task
@@ -63,6 +64,13 @@ def profile_cells(
 def _describe(cell: Cell, task: Task, examples: int, repeats: int) -> dict[str, Any]:
     """What is measured, where, and its key."""
     reference = resolve_model(cell.model)
+    regime = task.regime(cell.regime.name)
+    try:
+        split = (cell.splits or task.spec.dataset.eval_splits)[0]
+        data = [task.evaluation(split, examples).hash]
+        data += [one.hash for one in regime.train_data(task, cell).values()]
+    except (NotApplicable, DataUnavailable):
+        data = []  # the measuring process says why
     return profiles.with_key(
         {
             **cell.model_dump(exclude={"regime", "seed", "limit", "train_limit", "score", "tune"}),
@@ -70,8 +78,13 @@ def _describe(cell: Cell, task: Task, examples: int, repeats: int) -> dict[str, 
             "regime_name": cell.regime.name,
             "family": reference.family,
             "weights": reference.weights_hash,
+            "tokenizer": reference.tokenizer_hash,
             "task_version": task.spec.version,
-            "regime_version": task.regime(cell.regime.name).version,
+            "task_rules": digest(task.rules()),
+            "data": data,
+            "regime_version": regime.version,
+            "suite_version": benchsuite.__version__,
+            "threads": os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count()),
             "examples": examples,
             "repeats": repeats,
             "hardware": provenance.hardware_id(),

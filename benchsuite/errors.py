@@ -17,6 +17,10 @@ class CellFailed(BenchsuiteError):
     """One cell cannot be finished (NaN score, corrupt record); the others go on (exit code 1)."""
 
 
+class Diverged(CellFailed):
+    """A training whose numbers left the finite: another learning rate may do better."""
+
+
 class NotApplicable(BenchsuiteError):
     """A model cannot be brought to a task this way; stored as `not_applicable` with the reason.
 

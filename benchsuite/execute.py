@@ -326,6 +326,8 @@ def _measure(
     listener: Listener,
 ) -> pd.DataFrame:
     """Fit, predict every split, score; fills the record and returns the outcomes."""
+    # First, so that a fault of it costs no training, and no cost is a model's that is not.
+    bag = _bag_of_words(task, splits, training)
     clock = time.perf_counter
     begin = clock()
     if hasattr(regime, "told"):
@@ -349,7 +351,7 @@ def _measure(
     )
     record.results = [records.Result(**row) for row in summary.results]
     record.headline = records.Headline(**summary.headline)
-    record.baselines = summary.baselines | _bag_of_words(task, splits, training)
+    record.baselines = summary.baselines | bag
     capped = sum(data.rows - len(data.examples) for data in splits.values())
     record.counts = {**summary.counts, "capped": capped}
     record.labels_used = regime.labels_used(task, cell)

@@ -201,12 +201,30 @@ def test_the_leaderboard_shows_profiles_by_hardware(tmp_path: Path) -> None:
     torn = profiles.write(tmp_path, made_profile(cell={"model": "torn"}))
     (torn / profiles.PROFILE_FILE).write_text('{"schema_version": 1, "cell"')
     text = write_report(tmp_path).read_text()
-    assert "### Measured on made hardware" in text and "### Measured on other" in text
+    assert "## Measured on made hardware" in text and "## Measured on other" in text
     row = "| gpt | zeroshot | glue/sst2 | 11 (10 to 12) | 3 | 110 (100 to 120) | 10 (500) | 1 |"
     assert text.count(f"{row} 2 | 2 | 10 |") == 2
-    assert "glue/cola" not in text  # it has no record on this board
+    assert "| gpt | zeroshot | glue/cola |" in text  # also without a record
     assert "a\\|&lt;b&gt; (busy)" in text
     assert "not readable as a profile" in text
+
+
+def test_profiles_alone_are_a_report(tmp_path: Path) -> None:
+    profiles.write(tmp_path, made_profile())
+    assert "Measured on made hardware" in write_report(tmp_path).read_text()
+
+
+def test_more_threads_are_another_profile(
+    planned: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        efficiency, "_in_fresh_process", lambda asked: {"status": "failed", "reason": "not run"}
+    )
+    keys = set()
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        keys |= {profile.key for profile in run(planned("probe"), tmp_path)}
+    assert len(keys) == 2
 
 
 def test_an_older_schema_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ class Frozen(TrainedRegime):
 
     def __init__(self) -> None:
         super().__init__()
+        self._scratch: Path | None = None
         self._cache: StateCache | None = None
 
     def check_model(self, call: RegimeCall, ref: ModelRef) -> None:
@@ -110,19 +111,28 @@ class Frozen(TrainedRegime):
 
     def fit(self, model: Model, task: Task, cell: Cell, scratch: Path) -> TrainedPredictor:
         """Train, keeping the frozen part's states in `scratch` meanwhile."""
-        from benchsuite.training.frozen import StateCache
-
-        self._cache = StateCache(scratch)
+        self._scratch = scratch
         try:
             return super().fit(model, task, cell, scratch)
         finally:
-            self._cache.remove()
-            self._cache = None
+            self._scratch = None
+            self._new_cache()
 
     def prepare(self, model: TaskModel, options: Any) -> None:
         """Ask for the gradients of what lies above the frozen part."""
         from benchsuite.training.frozen import FrozenBackbone
 
+        # Of this network alone: it learns in the pass that fills the cache what its blocks give.
+        self._new_cache()
+
         blocks = len(model.backbone.blocks())
         frozen = frozen_blocks(options.k, blocks, "the part of the model that the task uses")
         model.backbone = FrozenBackbone(model.backbone, frozen, self._cache)
+
+    def _new_cache(self) -> None:
+        """Forget the states that are kept; while training lasts an empty cache takes over."""
+        from benchsuite.training.frozen import StateCache
+
+        if self._cache is not None:
+            self._cache.remove()
+        self._cache = None if self._scratch is None else StateCache(self._scratch)

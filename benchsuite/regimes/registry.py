@@ -65,7 +65,8 @@ def list_regimes() -> list[Regime]:
 def describe_regimes() -> list[dict[str, Any]]:
     """A row a regime: name, summary, trains, options with their defaults, randomized, source.
 
-    training: the options that all regimes share that are trained by gradient descent, "" elsewhere.
+    lr: default rates of the regimes trained by gradient descent, training: the options that all of
+    them share; "" elsewhere.
     """
     rows = []
     for regime in list_regimes():
@@ -75,12 +76,14 @@ def describe_regimes() -> list[dict[str, Any]]:
         for name, field in regime.options.model_fields.items():
             default = format_value(field.get_default(call_default_factory=True))
             options[name in shared].append(f"{name}={default}")
+        rates: dict[str, float] = getattr(regime, "default_lr", {})
         rows.append(
             {
                 "name": regime.name,
                 "summary": regime.summary,
                 "trains": regime.trains,
                 "options": "+".join(options[False]),
+                "lr": ", ".join(f"{family}: {rate:g}" for family, rate in rates.items()),
                 "training": "+".join(options[True]),
                 "positional": regime.positional,
                 "randomized": regime.randomized,

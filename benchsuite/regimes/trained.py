@@ -53,7 +53,7 @@ def training_data(task: Task, cell: Cell) -> dict[str, SplitData]:
 class TrainedRegime(ABC):
     """A regime that trains a head, and of the backbone what `prepare` declares.
 
-    default_lr: peak learning rate a family, from docs/defaults.md. told: hears how training goes.
+    default_lr: peak learning rate a family. told: hears how training goes.
     """
 
     name: ClassVar[str]
@@ -75,11 +75,15 @@ class TrainedRegime(ABC):
 
     def check_model(self, call: RegimeCall, ref: ModelRef) -> None:
         """Raise InputError where answers are to be written by another than an encoder-decoder."""
-        text = read_options(self, call).model_dump().get("head") == "text"
-        if text and ref.family != "encoder-decoder":
+        options = read_options(self, call).model_dump()
+        if options.get("head") != "text":
+            return
+        if ref.family != "encoder-decoder":
             raise InputError(
                 f"regime '{self.name}': head=text: {ref.name} is no encoder-decoder; leave it out"
             )
+        if options["pooling"] is not None:
+            raise InputError(f"regime '{self.name}': head=text reads no state: leave out pooling")
 
     @abstractmethod
     def prepare(self, model: TaskModel, options: Any) -> None:
@@ -112,6 +116,9 @@ class TrainedRegime(ABC):
 
     def key_facts(self, cell: Cell) -> dict[str, Any]:
         """What else the weights depend on: whether `precision=auto` can mean bfloat16 here."""
+        options: Any = read_options(self, cell.regime)
+        if options.precision != "auto" or cell.dtype != "float32":
+            return {}
         return {"bfloat16": has_bfloat16(cell.device)}
 
     def labels_used(self, task: Task, cell: Cell) -> int:
@@ -138,7 +145,7 @@ class TrainedRegime(ABC):
         predictor, trained, outcome = run.train(rate, scratch)
         predictor.freeze(trained)
         self.finish(predictor.model)
-        predictor.notes = {**predictor.notes, **notes, "training_s": round(outcome.seconds, 3)}
+        predictor.notes = {**predictor.notes, **notes, "training_s": round(outcome.seconds, 6)}
         predictor.usage.tokens = 0
         return predictor
 
@@ -249,7 +256,7 @@ class _Run:
 
         Raises CellFailed where there is nothing to compare rates on.
         """
-        from benchsuite.errors import CellFailed
+        from benchsuite.errors import CellFailed, Diverged
         from benchsuite.training import checkpoint, tuning
 
         if not any(example.target is not None for example in self.data["selection"].examples):
@@ -258,16 +265,24 @@ class _Run:
             )
 
         def attempt(rate: float, share: float) -> tuple[float, float]:
-            _, _, outcome = self.train(rate, scratch, share)
+            try:
+                _, _, outcome = self.train(rate, scratch, share)
+            except Diverged:
+                checkpoint.remove(scratch)
+                raise
             checkpoint.remove(scratch)
             return outcome.best
 
-        rate, trials = tuning.successive_halving(
-            [factor * default for factor in tuning.FACTORS],
-            attempt,
-            tuning.load(scratch, self.name),
-            lambda trials: tuning.save(scratch, self.name, trials),
-        )
+        try:
+            rate, trials = tuning.successive_halving(
+                [factor * default for factor in tuning.FACTORS],
+                attempt,
+                tuning.load(scratch, self.name),
+                lambda trials: tuning.save(scratch, self.name, trials),
+            )
+        except CellFailed:
+            tuning.remove(scratch)  # the next run begins anew
+            raise
         return rate, [asdict(trial) for trial in trials]
 
     def train(

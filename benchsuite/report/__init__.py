@@ -29,6 +29,10 @@ def readable_records(store: Path) -> tuple[list[Record], list[str]]:
     return found, unreadable
 
 
+def _records_if_any(store: Path) -> tuple[list[Record], list[str]]:
+    return readable_records(store) if records.store_folders(store) else ([], [])
+
+
 def write_files(folder: Path, contents: Mapping[str, str]) -> None:
     """Write text files (name -> text) into a folder; InputError where that is not possible."""
     try:
@@ -43,14 +47,16 @@ def write_report(store: Path, out: Path | None = None) -> Path:
     """Write `leaderboard.md` of a store's records and return its path.
 
     out: folder, default `<store>/report`. A record that cannot be read is named in the report and
-    left out of its tables. Raises InputError where the store holds no record or the
-    folder cannot be written.
+    left out of its tables. Raises InputError where the store holds neither record nor profile or
+    the folder cannot be written.
     """
     from benchsuite.report import markdown, table
+    from benchsuite.report.costs import profile_rows
 
-    found, unreadable = readable_records(store)
     measured, torn = profiles.read_all(store)
+    found, unreadable = readable_records(store) if not measured else _records_if_any(store)
     target = out or store / "report"
-    text = markdown.render(table.build(found, measured), [*unreadable, *torn])
+    boards = table.build(found)
+    text = markdown.render(boards, [*unreadable, *torn], profile_rows(measured))
     write_files(target, {"leaderboard.md": text})
     return target / "leaderboard.md"

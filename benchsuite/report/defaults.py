@@ -24,7 +24,7 @@ from benchsuite.report import readable_records
 from benchsuite.report.markdown import pipe_table
 from benchsuite.report.table import percent
 
-HEADER = ("family", "model", "task", "rates tried: selection score", "taken", "evaluation", "seeds")
+HEADER = ("family", "model", "task", "rates tried: selection score", "taken", "evaluation", "seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +67,25 @@ def recommended(found: Sequence[Search]) -> float:
 
 def page(found: Sequence[Record]) -> str:
     """The page: a section a regime call, with the default in the code beside the study's."""
-    by_regime: dict[str, list[Search]] = defaultdict(list)
+    by_regime: dict[tuple[str, int], list[Search]] = defaultdict(list)
     for one in searches(found):
-        by_regime[one.record.cell["regime"]].append(one)
+        cell = one.record.cell
+        by_regime[cell["regime"], cell.get("train_limit") or 0].append(one)
     lines = [
         "# Default learning rates",
         "",
         "Made by `python -m benchsuite.report.defaults` from records of `bench run --tune`: four",
         "rates for a quarter of the epochs, the better two for half, the best for all, compared on",
         "the selection slice (successive halving). `evaluation` is the score of the whole run at",
-        "the rate that was taken; it decided nothing. Where the code's default is another than the",
-        "study's, the table says so.",
+        "the rate that was taken; it decided nothing. Below each table: the study's rate, and the",
+        "code's default where that is another.",
     ]
-    for regime, mine in sorted(by_regime.items()):
-        example = mine[0].record
+    for (regime, limit), mine in sorted(by_regime.items()):
         lines += [
             "",
             f"## {regime}",
             "",
-            f"Training examples: {example.cell['train_limit'] or 'all'}.",
+            f"Training examples: {limit or 'all'}.",
             "",
             *pipe_table(HEADER, [_row(one) for one in mine], left=4),
             "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchsuite.report.costs import PROFILE_HEADER
 from benchsuite.report.table import Board
@@ -38,10 +38,15 @@ def escape(text: str) -> str:
     return re.sub(r"^([-+]|\d+[.)])(?=\s)", lambda start: start[0][:-1] + "\\" + start[0][-1], text)
 
 
-def render(boards: Sequence[Board], unreadable: Sequence[str] = ()) -> str:
+def render(
+    boards: Sequence[Board],
+    unreadable: Sequence[str] = (),
+    profiles: Mapping[str, Sequence[Sequence[str]]] | None = None,
+) -> str:
     """All boards as one document, the same for the same records.
 
-    unreadable: what is wrong with records of the store that are not in the boards.
+    unreadable: what is wrong with records of the store that are not in the boards. profiles: rows
+    by hardware, as `costs.profile_rows` gives them.
     """
     lines = ["# Leaderboard", "", LEGEND, ""]
     for board in boards:
@@ -54,10 +59,10 @@ def render(boards: Sequence[Board], unreadable: Sequence[str] = ()) -> str:
             lines += ["", f"### Cost on {escape(hardware)}", ""]
             header = ("model", "regime", "task", "seconds", "examples/s", "trained parameters")
             lines += pipe_table(header, rows, left=3)
-        for hardware, rows in sorted(board.profiles.items()):
-            lines += ["", f"### Measured on {escape(hardware)}", "", PROFILE_LEGEND, ""]
-            lines += pipe_table(PROFILE_HEADER, rows, left=3)
         lines.append("")
+    for hardware, measured in sorted((profiles or {}).items()):
+        lines += [f"## Measured on {escape(hardware)}", "", PROFILE_LEGEND, ""]
+        lines += [*pipe_table(PROFILE_HEADER, measured, left=3), ""]
     if unreadable:
         lines += ["## Records that could not be read", ""]
         lines += [f"- {escape(line)}" for line in unreadable]

@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 from benchsuite.records import Record
 
 LEVEL = 0.95
+CORRELATIONS = ("matthews", "pearson", "spearman")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +64,26 @@ def over_seeds(found: Sequence[Record]) -> OverSeeds:
         if of_seeds > 0:
             freedom = (of_examples + of_seeds) ** 2 / (of_seeds**2 / (len(values) - 1))
         half = float(t.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(of_examples + of_seeds)
-    return OverSeeds(len(values), value, spread, value - half, value + half, collapsed)
+    # Two seeds that lie apart say little: the interval is as wide as the metric.
+    low = max(value - half, -1.0 if headlines[0].metric in CORRELATIONS else 0.0)
+    return OverSeeds(len(values), value, spread, low, min(value + half, 1.0), collapsed)
 
 
 def _is_collapsed(record: Record) -> bool:
     """Whether a trained cell is no better than the trivial answer (majority, all O, no answer).
 
-    Its interval reaches down to that answer's score, or lies below it. Finetuning that fails does
-    so (Mosbach et al. 2021).
+    Its interval reaches down to that answer's score, or lies below it; or its metric is undefined,
+    as the correlation of equal predictions is. Finetuning that fails does so (Mosbach et al. 2021).
     """
-    trivial = [
-        value
-        for name, value in record.baselines.items()
-        if name not in ("chance", "bag_of_words") and value is not None
-    ]
-    if not record.cost.get("parameters_trainable") or record.headline is None or not trivial:
+    if not record.cost.get("parameters_trainable") or record.headline is None:
+        return False
+    if record.headline.value is None:
+        return True
+    known = {name: value for name, value in record.baselines.items() if value is not None}
+    known.pop("bag_of_words", None)
+    # Of numbers the trivial answer is as good as chance.
+    trivial = [value for name, value in known.items() if name != "chance"] or [*known.values()]
+    if not trivial:
         return False
     low = record.headline.low if record.headline.low is not None else record.headline.value
     return low is not None and low <= max(trivial)

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from benchsuite.profiles import Profile
 from benchsuite.records import Record
-from benchsuite.report.costs import profile_rows
+from benchsuite.regimes.support import TRAINED
 from benchsuite.report.seeds import over_seeds
 
 STATUS_TEXT = {
@@ -57,7 +56,6 @@ class Board:
     references: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     costs: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
-    profiles: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
 
 
 def percent(value: float | None) -> str:
@@ -70,20 +68,12 @@ def shown(metric: str, value: float | None) -> str:
     return f"{value:.3f}" if value is not None and metric in PLAIN_METRICS else percent(value)
 
 
-def build(found: Sequence[Record], measured: Sequence[Profile] = ()) -> list[Board]:
-    """Boards of the records: official, bundled and a user's tasks never share one.
-
-    measured: profiles; each is shown with the board that its task is on.
-    """
+def build(found: Sequence[Record]) -> list[Board]:
+    """Boards of the records: official, bundled and a user's tasks never share one."""
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in found:
         groups[_origin(record)].append(record)
-    boards = [_board(title, groups[title]) for title in TITLES if title in groups]
-    for board in boards:
-        board.profiles = profile_rows(
-            [profile for profile in measured if profile.cell["task"] in board.columns]
-        )
-    return boards
+    return [_board(title, groups[title]) for title in TITLES if title in groups]
 
 
 def _origin(record: Record) -> str:
@@ -109,7 +99,16 @@ def _preference(record: Record) -> tuple[bool, int, str]:
 def _row_name(record: Record) -> tuple[str, str]:
     """Model and regime, with every setting but the seed named that is not the default."""
     cell = record.cell
+    extras = settings(record)
+    if cell.get("train_limit") and cell.get("regime_name") in TRAINED:
+        extras.append(f"{cell['train_limit']:,} training examples")
     model = cell["model"]
+    return (f"{model} ({', '.join(extras)})" if extras else model), cell["regime"]
+
+
+def settings(record: Record) -> list[str]:
+    """A cell's settings that are not the default, but for its seed and caps."""
+    cell = record.cell
     extras = [
         str(cell[key])
         for key in ("dtype", "device")
@@ -122,7 +121,7 @@ def _row_name(record: Record) -> tuple[str, str]:
     for key in ("prompts", "splits"):
         if cell.get(key):
             extras.append(f"{key} {'+'.join(cell[key])}")
-    return (f"{model} ({', '.join(extras)})" if extras else model), cell["regime"]
+    return extras
 
 
 def _board(title: str, found: Sequence[Record]) -> Board:
@@ -172,19 +171,21 @@ def one_a_seed(candidates: Sequence[Record]) -> list[Record]:
     A seed that failed or is made in another way is left out where another is done.
     """
     ordered = sorted(candidates, key=_preference, reverse=True)
-    like = _way(ordered[0])
+    like = way_of(ordered[0])
     found: dict[Any, Record] = {}
     for record in ordered:
-        if record.status == ordered[0].status and _way(record) == like:
+        if record.status == ordered[0].status and way_of(record) == like:
             found.setdefault(record.cell.get("seed"), record)
     return sorted(found.values(), key=lambda record: record.cell.get("seed") or 0)
 
 
-def _way(record: Record) -> dict[str, Any]:
+def way_of(record: Record) -> dict[str, Any]:
     """What records must share to be seeds of one cell: all that goes into a key but the seed."""
+    # Demonstrations are drawn by the seed; what is trained on is not.
+    free = ("seed", "train") if record.cell.get("regime_name") == "fewshot" else ("seed",)
     parts = record.cell.get("key_parts", {})
-    return {name: part for name, part in parts.items() if name not in ("seed", "train")} | {
-        "train": record.cell.get("train_limit")
+    return {name: part for name, part in parts.items() if name not in free} | {
+        "train_limit": record.cell.get("train_limit")
     }
 
 
@@ -196,7 +197,7 @@ def _entry(found: Sequence[Record]) -> Entry:
     metric = record.headline.metric
     score = over_seeds(found)
     if score.value is None:
-        return Entry("undefined", "", ())
+        return Entry("undefined", "", _marks(found))
     interval = ""
     if score.low is not None and score.high is not None:
         interval = f"[{shown(metric, score.low)}, {shown(metric, score.high)}]"
@@ -210,12 +211,14 @@ def _marks(found: Sequence[Record]) -> tuple[str, ...]:
     marks = []
     if score.spread is not None:
         marks.append(f"±{percent(score.spread)} over {score.seeds} seeds")
-    elif record.cell.get("seed") is not None:
+    elif score.seeds == 1 and record.cell.get("seed") is not None:
         marks.append("1 seed")
     if score.collapsed:
         marks.append(f"unstable {score.collapsed}/{score.seeds}")
-    if record.headline is not None and record.headline.spread is not None:
-        marks.append(f"±{percent(record.headline.spread)}")
+    spreads = [one.headline.spread for one in found if one.headline is not None]
+    known = [spread for spread in spreads if spread is not None]
+    if known:
+        marks.append(f"±{percent(fmean(known))}")
     if any(fact["used"] < fact["rows"] for _, fact in _facts(record, "evaluation")):
         marks.append("cap")
     if any(_partial(fact) for _, fact in _facts(record, "evaluation", "training")):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchsuite.errors import CellFailed
+from benchsuite.errors import Diverged
 from benchsuite.metrics.squad import span_scores
 from benchsuite.regimes.zeroshot_methods import best_of
 from benchsuite.tasks.example import Example, Prediction
@@ -30,10 +30,10 @@ def decode(
 
     scores: of each item, what the head gave: (labels,), (1,), (options,), (words, tags) or
     (positions, 2). threshold: see `best_span`; None where every question has an answer.
-    Raises CellFailed on a score that is not finite.
+    Raises Diverged on a score that is not finite.
     """
     if not all(np.isfinite(one).all() for one in scores):
-        raise CellFailed(f"{task.id}: the model gave a score that is not finite")
+        raise Diverged(f"{task.id}: the model gave a score that is not finite")
     if task.kind == "span":
         windows: list[list[int]] = [[] for _ in examples]
         for number, item in enumerate(items):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from benchsuite import records
 from benchsuite.artifacts import load_predictor
 from benchsuite.errors import InputError
+from benchsuite.models.checkpoint import TOKENIZER_FILES
 from benchsuite.models.registry import METADATA_FILE, load_model, resolve_model
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def export(
         raise InputError(f"{record.name}: the regime trains nothing of the network")
     reference = resolve_model(record.cell["model"])
     first = load_model(record.cell["model"])
-    network = backbone.network
+    network = backbone.network.cpu()
     distance = _distance(network, first.network, record)
     adapted = {
         "from": record.cell["model"],
@@ -54,10 +55,13 @@ def export(
         "regime": record.cell["regime"],
         "task": record.cell["task"],
         "seed": record.cell.get("seed"),
+        "train_limit": record.cell.get("train_limit"),
+        "tune": record.cell.get("tune", False),
         "key": record.key,
         "distance": distance,
     }
     if shards is not None:
+        _check_tokenizer(first.tokenizer, shards)
         adapted["held_out_loss"] = held_out_loss(network, reference.metadata, shards)
         adapted["held_out_loss_before"] = held_out_loss(first.network, reference.metadata, shards)
     seen = [*reference.metadata.get("seen_in_pretraining", []), record.cell["task"]]
@@ -68,15 +72,28 @@ def export(
         "seen_in_pretraining": list(dict.fromkeys(seen)),
         "adapted": adapted,
     }
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        made = Path(scratch) / "model"
-        network.save_pretrained(made)
-        first.tokenizer.save_pretrained(made)
-        text = json.dumps(metadata, indent=2, ensure_ascii=False) + "\n"
-        (made / METADATA_FILE).write_text(text, encoding="utf-8")
-        shutil.move(made, target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            made = Path(scratch) / "model"
+            network.save_pretrained(made)
+            for name in TOKENIZER_FILES:
+                if (reference.path / name).is_file():
+                    shutil.copy(reference.path / name, made / name)
+            text = json.dumps(metadata, indent=2, ensure_ascii=False) + "\n"
+            (made / METADATA_FILE).write_text(text, encoding="utf-8")
+            shutil.move(made, target)
+    except OSError as error:
+        raise InputError(f"{target} cannot be written ({error.strerror})") from None
     return target
+
+
+def _check_tokenizer(tokenizer: Any, shards: Path) -> None:
+    """Raise InputError where the shards' tokens are not the model's."""
+    from benchsuite.pretrain.tokenizer import load_tokenizer
+
+    if load_tokenizer(shards / "tokenizer").get_vocab() != tokenizer.get_vocab():
+        raise InputError(f"{shards}: shards of another tokenizer than the model's")
 
 
 def held_out_loss(network: Any, metadata: dict[str, Any], shards: Path) -> float:

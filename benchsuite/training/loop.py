@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchsuite.errors import CellFailed
+from benchsuite.errors import Diverged
 from benchsuite.scoring.budget import Budget
 from benchsuite.training import checkpoint
 from benchsuite.training.batches import collate, epoch_order, longest_row, split_by_tokens
@@ -203,9 +203,9 @@ class Trainer:
                 Progress(state.outcome.steps, self.steps, state.epoch + 1, loss / max(weight, 1))
             )
 
-    def _diverged(self, what: str) -> CellFailed:
+    def _diverged(self, what: str) -> Diverged:
         """The failure of a run whose numbers left the finite, with what to try."""
-        return CellFailed(
+        return Diverged(
             f"{what} is not finite at step {self.state.outcome.steps + 1}; try a lower learning "
             f"rate (lr={self.plan.lr / 10:g}) or --dtype float32"
         )

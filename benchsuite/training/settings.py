@@ -24,7 +24,7 @@ class TrainingOptions(Options):
     """Options of every regime that is trained by gradient descent."""
 
     lr: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="peak learning rate; none: that of docs/defaults.md"
+        default=None, description="peak learning rate; none: the regime's own for the family"
     )
     epochs: Positive | None = Field(
         default=None,

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchsuite.errors import CellFailed, NotApplicable
+from benchsuite.errors import Diverged, NotApplicable
 from benchsuite.metrics import compute, outcome_columns
 from benchsuite.scoring.padding import pad_rows
 from benchsuite.tasks.example import Example, Prediction
@@ -34,8 +34,8 @@ from benchsuite.training.split import last_states
 ORDER = ("question", "options", "context", "text", "text_pair")
 STEPS = 25
 """Equal steps of a regression task's range: of STS-B's 0 to 5 they are T5's, 0.2 each."""
-ANSWERS = 256
-"""Texts that are scored at once."""
+MOST_LOGITS = 2**26
+"""Of the texts that are scored at once."""
 
 
 class TextMaker(ItemMaker):
@@ -83,13 +83,17 @@ class TextMaker(ItemMaker):
         """The row as text: what stands before the field that may be cut, that field, the rest."""
         fields = {name: value for name, value in example.fields.items() if name != "options"}
         if "options" in example.fields:
-            lettered = zip(ascii_uppercase, example.fields["options"], strict=False)
-            fields["options"] = " ".join(f"({letter}) {text.strip()}" for letter, text in lettered)
+            fields["options"] = " ".join(
+                f"({_letter(number)}) {text.strip()}"
+                for number, text in enumerate(example.fields["options"])
+            )
         order = [name for name in ORDER if name in fields]
         if self.task.kind in ("choice", "span"):
             named = {name: f"{name}:" for name in order}
             cut = "context"
         else:
+            # T5 has a pair in the order of its columns' names (MNLI's hypothesis comes first).
+            order.sort(key=lambda name: self.task.fields.get(name, name))
             named = {name: f"{self.task.fields.get(name, name)}:" for name in order}
             # By the name of the task that it is trained on (AX: MNLI).
             name = (self.task.dataset.train_from or self.task.id).rpartition("/")[2]
@@ -169,9 +173,11 @@ class TextModel(TaskModel):
         texts = [answer for item in batch.items for answer in item.answers]
         owners = [number for number, item in enumerate(batch.items) for _ in item.answers]
         found: list[float] = []
-        for start in range(0, len(texts), ANSWERS):
-            read, targets = self._shifted(texts[start : start + ANSWERS], states.device)
-            rows = torch.tensor(owners[start : start + ANSWERS], device=states.device)
+        words = self.backbone.network.config.vocab_size * max(map(len, texts), default=1)
+        most = max(1, MOST_LOGITS // words)
+        for start in range(0, len(texts), most):
+            read, targets = self._shifted(texts[start : start + most], states.device)
+            rows = torch.tensor(owners[start : start + most], device=states.device)
             logits = Backbone.finish(
                 self.backbone, states, replace(batch, writing=read, writes=rows), extra
             )
@@ -193,7 +199,7 @@ class TextModel(TaskModel):
                 self.backbone, states, replace(batch, writing=text, writes=rows), extra
             )[:, -1]
             if not torch.isfinite(logits).all():
-                raise CellFailed("the model gave a score that is not finite")
+                raise Diverged("the model gave a score that is not finite")
             # An ended text is filled up with ends.
             token = logits.argmax(1).masked_fill(ended, end)
             text = torch.cat([text, token[:, None]], dim=1)
@@ -278,6 +284,11 @@ class TextSelection(Selection):
     def choose_threshold(self) -> float | None:
         """None: a text without words says that there is no answer."""
         return None
+
+
+def _letter(number: int) -> str:
+    """Of an option: A to Z, then numbers."""
+    return ascii_uppercase[number] if number < len(ascii_uppercase) else str(number + 1)
 
 
 def _gold_text(item: Item) -> Ids:

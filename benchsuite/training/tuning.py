@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchsuite.errors import CellFailed
+from benchsuite.errors import CellFailed, Diverged
 from benchsuite.files import write_atomically
 
 FILE = "tuning.json"
@@ -26,7 +26,8 @@ RUNGS = ((4, 0.25), (2, 0.5))
 class Trial:
     """A rate that was tried for a share of the epochs.
 
-    metric, confidence: the best epoch's on the selection slice, None where the run diverged.
+    metric, confidence: the best epoch's on the selection slice; the metric is None where it is
+    undefined, both are where the run diverged.
     """
 
     lr: float
@@ -37,9 +38,12 @@ class Trial:
     @property
     def score(self) -> tuple[float, float]:
         """Larger is better."""
-        if self.metric is None or self.confidence is None:
-            return -math.inf, -math.inf
-        return self.metric, self.confidence
+        return tuple(-math.inf if one is None else one for one in (self.metric, self.confidence))  # type: ignore[return-value]
+
+    @property
+    def diverged(self) -> bool:
+        """Whether nothing finite came of it."""
+        return self.confidence is None
 
 
 def successive_halving(
@@ -50,9 +54,9 @@ def successive_halving(
 ) -> tuple[float, list[Trial]]:
     """The best rate and all trials, in order.
 
-    attempt: trains at a rate for a share of the epochs and gives (metric, confidence); CellFailed
-    counts as the worst. done: trials of an earlier, interrupted search.
-    noted: hears of all trials after each. Raises CellFailed where every rate diverged.
+    attempt: trains at a rate for a share of the epochs and gives (metric, confidence); Diverged
+    counts as the worst, any other failure ends the search. done: trials of an earlier, interrupted
+    search. noted: hears of all trials after each. Raises CellFailed where every rate diverged.
     """
     trials: list[Trial] = []
     left = list(rates)
@@ -67,7 +71,7 @@ def successive_halving(
         # Of equals the one tried first, so sorting must be stable.
         found.sort(key=lambda trial: trial.score, reverse=True)
         left = [trial.lr for trial in found]
-        if found[0].metric is None:
+        if found[0].diverged:
             raise CellFailed(
                 f"training diverged at every rate tried ({', '.join(f'{r:g}' for r in rates)}); "
                 f"set a lower one (lr=...)"
@@ -80,10 +84,11 @@ def _try(
 ) -> Trial:
     try:
         metric, confidence = attempt(rate, share)
-    except CellFailed:
+    except Diverged:
         return Trial(rate, share, None, None)
-    known = math.isfinite(metric) and math.isfinite(confidence)
-    return Trial(rate, share, metric if known else None, confidence if known else None)
+    if not math.isfinite(confidence):
+        return Trial(rate, share, None, None)
+    return Trial(rate, share, metric if math.isfinite(metric) else None, confidence)
 
 
 def save(scratch: Path, run: str, trials: Sequence[Trial]) -> None:

@@ -93,6 +93,11 @@ def test_other_families_are_refused(tiny_bert_folder: Path, tmp_path: Path) -> N
         benchsuite.run(str(tiny_bert_folder), "lora:head=text", "mini/sentiment", store=tmp_path)
 
 
+def test_a_state_to_read_is_refused(t5: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="leave out pooling"):
+        benchsuite.run(t5, "full:head=text+pooling=mean", "mini/sentiment", store=tmp_path)
+
+
 def test_with_everything_frozen_there_is_nothing_to_train(t5: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing is trained"):
         benchsuite.run(t5, "frozen:1.0+head=text", "mini/sentiment", store=tmp_path)

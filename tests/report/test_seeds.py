@@ -101,3 +101,45 @@ def test_a_seed_that_failed_is_told_of_beside_the_mean_of_the_others() -> None:
     text = markdown.render(table.build([*seeds_of(0.70, 0.74), failed]))
     assert "over 2 seeds" in text
     assert "gpt lora glue/sst2 seed 2: failed: because" in text
+
+
+def test_an_undefined_seed_of_a_trained_cell_collapsed() -> None:
+    found = [trained(0.8, seed=0), trained(None, seed=1)]
+    assert over_seeds(found).collapsed == 1
+    text = markdown.render(table.build(found))
+    assert "| undefined unstable 1/2" in text
+
+
+def test_of_numbers_chance_is_the_trivial_answer() -> None:
+    found = seeds_of(0.85, 0.02)
+    for record in found:
+        record.baselines = {"chance": 0.0, "bag_of_words": 0.3}
+    assert over_seeds(found).collapsed == 1
+
+
+def test_an_interval_does_not_leave_the_metric() -> None:
+    found = over_seeds(seeds_of(0.5, 0.9))
+    assert (found.low, found.high) == (0.0, 1.0)
+    correlated = seeds_of(0.0, 0.9)
+    for record in correlated:
+        assert record.headline is not None
+        record.headline.metric = "matthews"
+    assert over_seeds(correlated).low == -1.0
+
+
+def test_seeds_that_trained_on_other_data_are_no_seeds_of_one_cell() -> None:
+    found = seeds_of(0.7, 0.8)
+    for record, train in zip(found, ("part", "whole"), strict=True):
+        record.cell["key_parts"] = {"train": {"train": train}}
+    assert "1 seed" in markdown.render(table.build(found)).split("baseline")[0]
+    for record in found:  # demonstrations are drawn by the seed
+        record.cell["regime_name"] = "fewshot"
+    assert "over 2 seeds" in markdown.render(table.build(found))
+
+
+def test_training_sizes_are_rows_of_their_own() -> None:
+    found = seeds_of(0.7, 0.8)
+    for record, limit in zip(found, (100, 1000), strict=True):
+        record.cell |= {"train_limit": limit, "regime_name": "lora"}
+    text = markdown.render(table.build(found))
+    assert "gpt (100 training examples)" in text and "gpt (1,000 training examples)" in text

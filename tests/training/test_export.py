@@ -61,9 +61,10 @@ def test_the_checkpoint_computes_what_was_trained(
         assert torch.equal(adapted.network(**given).logits, expected)
         assert not torch.allclose(first.network(**given).logits, expected)
     said = json.loads((target / "benchsuite.json").read_text())["adapted"]
-    before = torch.cat([p.flatten() for p in first.network.parameters()]).double()
-    after = torch.cat([p.flatten() for p in adapted.network.parameters()]).double()
+    before = torch.cat([p.flatten() for p in first.network.parameters()]).detach().double()
+    after = torch.cat([p.flatten() for p in adapted.network.parameters()]).detach().double()
     assert said["distance"] == pytest.approx(float((after - before).norm() / before.norm()))
+    assert adapted.ref.tokenizer_hash == first.ref.tokenizer_hash
     assert said["from"] == models[family] and said["regime"].startswith(regime.partition(":")[0])
 
 
@@ -107,6 +108,8 @@ def test_nothing_is_overwritten_and_nothing_made_of_nothing(
     (tmp_path / "adapted").mkdir()
     with pytest.raises(InputError, match="is there already"):
         export(folder, tmp_path / "adapted", [tmp_path / "tasks"])
+    with pytest.raises(InputError, match="cannot be written"):
+        export(folder, Path("/proc/none/adapted"), [tmp_path / "tasks"])
     (folder / "artifact.safetensors").unlink()
     with pytest.raises(InputError, match="keeps nothing"):
         export(folder, tmp_path / "other", [tmp_path / "tasks"])

@@ -51,6 +51,18 @@ def test_a_pair_is_told_by_its_columns(model: Model) -> None:
     assert item.gold == 1
 
 
+def test_mnli_s_hypothesis_comes_first_as_t5_has_it(model: Model) -> None:
+    item, _ = item_of("glue/mnli", model, example(0, text="They sat.", text_pair="They stood."))
+    assert said(model, item.rows[0].ids) == ("mnli hypothesis: They stood. premise: They sat.</s>")
+
+
+def test_more_options_than_letters(model: Model) -> None:
+    options = [f"o{number}" for number in range(28)]
+    item, _ = item_of("race/middle", model, example(27, context="c", question="q", options=options))
+    assert "(Z) o25 (27) o26 (28) o27" in said(model, item.rows[0].ids)
+    assert len(item.answers) == 28
+
+
 def test_numbers_are_written_in_fifths_as_t5_s_are(model: Model) -> None:
     one = example(2.57, text="a", text_pair="b")
     item, maker = item_of("glue/stsb", model, one)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import benchsuite
-from benchsuite.errors import CellFailed, InputError
+from benchsuite.errors import CellFailed, Diverged, InputError
 from benchsuite.regimes import trained
 from benchsuite.regimes.lora import LoRA
 from benchsuite.tasks.task import Task
@@ -41,7 +41,7 @@ def test_equal_metrics_are_told_apart_by_confidence() -> None:
 def test_a_rate_that_diverges_loses() -> None:
     def attempt(rate: float, share: float) -> tuple[float, float]:
         if rate > 1:
-            raise CellFailed("the training loss is not finite")
+            raise Diverged("the training loss is not finite")
         return 0.1 if rate == 1 else math.nan, 0.0
 
     best, trials = successive_halving([0.5, 1.0, 2.0], attempt)
@@ -49,9 +49,23 @@ def test_a_rate_that_diverges_loses() -> None:
     assert [one.metric for one in trials[:3]] == [None, 0.1, None]
 
 
+def test_an_undefined_metric_is_no_divergence() -> None:
+    """As the correlation of equal predictions: what it says of the answers still counts."""
+    best, trials = successive_halving([1.0, 2.0], lambda rate, share: (-math.inf, rate))
+    assert best == 2.0 and not trials[0].diverged
+
+
+def test_another_failure_ends_the_search() -> None:
+    def attempt(rate: float, share: float) -> tuple[float, float]:
+        raise CellFailed("one text does not fit the memory of cpu")
+
+    with pytest.raises(CellFailed, match="does not fit the memory"):
+        successive_halving([1.0, 2.0], attempt)
+
+
 def test_where_all_diverge_the_cell_fails() -> None:
     def attempt(rate: float, share: float) -> tuple[float, float]:
-        raise CellFailed("not finite")
+        raise Diverged("not finite")
 
     with pytest.raises(CellFailed, match=r"diverged at every rate tried \(1, 2\)"):
         successive_halving([1.0, 2.0], attempt)
@@ -134,6 +148,45 @@ def test_a_search_that_was_killed_goes_on(
     assert len(rates) == 4  # one of the first rung, two of the second, the whole run
     assert again.provenance["chosen"][""]["tuning"] == whole.provenance["chosen"][""]["tuning"]
     assert again.headline == whole.headline
+
+
+@pytest.mark.parametrize("regime", ["frozen:1", "frozen:0.5"])
+@pytest.mark.parametrize("family", ["bert", "gpt2", "t5"])
+def test_frozen_is_searched_like_the_others(
+    family: str, regime: str, settings: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    """Its states are kept on disk, and each trial has a network of its own."""
+    folder = str(request.getfixturevalue(f"tiny_{family}_folder"))
+    call = f"{regime}+epochs=4"
+    [record] = benchsuite.run(folder, call, "classification", tune=True, **settings)
+    assert record.status == "done", record.reason
+    rate = record.provenance["chosen"][""]["lr"]
+    [alone] = benchsuite.run(folder, f"{call}+lr={rate}", "classification", **settings)
+    assert alone.provenance["chosen"][""]["loss"] == record.provenance["chosen"][""]["loss"]
+
+
+def test_a_search_that_failed_begins_anew(
+    tiny_bert_folder: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = (str(tiny_bert_folder), "lora:epochs=4", "classification")
+    train = trained._Run.train
+
+    def diverge(*given: Any, **named: Any) -> Any:
+        raise Diverged("not finite")
+
+    monkeypatch.setattr(trained._Run, "train", diverge)
+    [failed] = benchsuite.run(*call, tune=True, **settings)
+    assert failed.status == "failed" and "every rate tried" in (failed.reason or "")
+    monkeypatch.setattr(trained._Run, "train", train)
+    [record] = benchsuite.run(*call, tune=True, **settings)
+    assert record.status == "done", record.reason
+
+
+def test_regimes_without_a_rate_alone_are_refused(
+    tiny_bert_folder: Path, settings: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError, match="none of the regimes has a rate"):
+        benchsuite.run(str(tiny_bert_folder), "probe", "classification", tune=True, **settings)
 
 
 def test_a_tuned_cell_is_another_cell_but_not_of_regimes_without_a_rate(

@@ -45,14 +45,14 @@ def sizes_svg(points: Sequence[Point]) -> str:
 
 
 def depth_svg(points: Sequence[Point]) -> str:
-    """A column a task: score against the share of blocks that is frozen."""
+    """A column a task and way of training: score against the share of blocks that is frozen."""
     require_charts()
     import altair as alt
 
     names = _names(points)
     columns = [
         _panel(
-            [point for point in points if point.task == task],
+            [point for point in points if (point.task, point.regime) == place],
             names,
             alt.X("at:Q")
             .scale(domain=[0, 1])
@@ -61,8 +61,8 @@ def depth_svg(points: Sequence[Point]) -> str:
                 values=sorted({point.at for point in points}),
                 format="~%",
             ),
-        ).properties(title=task)
-        for task in dict.fromkeys(point.task for point in points)
+        ).properties(title=f"{place[0]}, {place[1]}")
+        for place in dict.fromkeys((point.task, point.regime) for point in points)
     ]
     return svg_of(alt.hconcat(*columns))
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from benchsuite.cells import digest
 from benchsuite.metrics.bag_of_words import NAME as BAG_OF_WORDS
 from benchsuite.models.registry import UNTRAINED
 from benchsuite.records import Record
 from benchsuite.report.seeds import OverSeeds, over_seeds
-from benchsuite.report.table import one_a_seed
+from benchsuite.report.table import one_a_seed, settings, way_of
 
 BAG = "bag of words"
 
@@ -38,9 +39,10 @@ class Point:
 class Forgotten:
     """What adapting did to the language model, means over seeds.
 
-    distance: how far the weights moved, as a share of their norm. asked: the task that asks the
-    language model; score, before: its headline after and before. loss, loss_before: nats a target
-    of pretraining's held-out slice, None where not noted.
+    regime: with what of its settings is not the default. distance: how far the weights moved, as a
+    share of their norm. asked: the task, and the regime, that ask the language model; score and
+    before: its headline after and before. loss, loss_before: nats a target of pretraining's
+    held-out slice, None where not noted.
     """
 
     model: str
@@ -97,17 +99,25 @@ def by_depth(found: Sequence[Record]) -> list[Point]:
 def forgotten(found: Sequence[Record]) -> list[Forgotten]:
     """Records of exported networks beside those of the models they were made from."""
     before = {
-        (record.cell["model"], record.cell["task"]): record.headline.value
+        (record.cell["model"], _asking(record)): _value(record)
         for record in found
-        if _has_value(record) and record.headline and "adapted" not in record.provenance
+        if _has_value(record) and "adapted" not in record.provenance
     }
-    groups: dict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
+    groups: dict[tuple[str, str, str, str, str], list[Record]] = defaultdict(list)
     for record in found:
         made = record.provenance.get("adapted")
-        if made and _has_value(record) and (made["from"], record.cell["task"]) in before:
-            groups[made["from"], made["regime"], made["task"], record.cell["task"]].append(record)
+        if made and _has_value(record) and (made["from"], _asking(record)) in before:
+            how = [made["regime"]]
+            if made.get("train_limit"):
+                how.append(f"{made['train_limit']:,} training examples")
+            if made.get("tune"):
+                how.append("tuned")
+            asked = f"{record.cell['task']} {record.cell['regime']}"
+            groups[made["from"], ", ".join(how), made["task"], asked, _asking(record)].append(
+                record
+            )
     rows = []
-    for (model, regime, learned, asked), group in sorted(groups.items()):
+    for (model, regime, learned, asked, asking), group in sorted(groups.items()):
         made = [record.provenance["adapted"] for record in group]
         rows.append(
             Forgotten(
@@ -115,10 +125,10 @@ def forgotten(found: Sequence[Record]) -> list[Forgotten]:
                 regime=regime,
                 learned=learned,
                 asked=asked,
-                seeds=len(group),
+                seeds=len({one["seed"] for one in made}),
                 distance=fmean(one["distance"] for one in made),
                 score=fmean(_value(record) for record in group),
-                before=float(before[model, asked] or 0.0),
+                before=before[model, asking],
                 loss=_mean([one.get("held_out_loss") for one in made]),
                 loss_before=_mean([one.get("held_out_loss_before") for one in made]),
             )
@@ -128,7 +138,7 @@ def forgotten(found: Sequence[Record]) -> list[Forgotten]:
 
 def _points(found: Sequence[Record], at: Any, without: tuple[str, ...] = ()) -> list[Point]:
     """Points of trained, done records by `at(record)`, of curves that have two or more."""
-    curves: dict[tuple[str, str, str], dict[float, list[Record]]] = defaultdict(
+    curves: dict[tuple[str, str, str, str], dict[float, list[Record]]] = defaultdict(
         lambda: defaultdict(list)
     )
     for record in found:
@@ -137,12 +147,16 @@ def _points(found: Sequence[Record], at: Any, without: tuple[str, ...] = ()) -> 
             options = {
                 name: value for name, value in cell["options"].items() if name not in without
             }
-            # Depths are compared at one number of examples.
-            size = cell["train_limit"] if without else None
-            how = repr((cell["regime_name"], sorted(options.items()), size, cell.get("tune")))
-            curves[cell["task"], cell["model"], how][float(at(record))].append(record)
+            extras = settings(record)
+            if without and cell["train_limit"]:
+                # Depths are compared at one number of examples.
+                extras.append(f"{cell['train_limit']:,} examples")
+            name = cell["regime_name"] if without else cell["regime"]
+            label = f"{name} ({', '.join(extras)})" if extras else name
+            how = repr(sorted(options.items()))
+            curves[cell["task"], cell["model"], label, how][float(at(record))].append(record)
     points = []
-    for (task, model, _), places in sorted(curves.items()):
+    for (task, model, label, _), places in sorted(curves.items()):
         if len(places) < 2:
             continue
         for place, group in sorted(places.items()):
@@ -155,12 +169,19 @@ def _points(found: Sequence[Record], at: Any, without: tuple[str, ...] = ()) -> 
                     metric=first.headline.metric,
                     series=model.removesuffix(UNTRAINED),
                     untrained=model.endswith(UNTRAINED),
-                    regime=first.cell["regime_name"] if without else first.cell["regime"],
+                    regime=label,
                     at=place,
                     score=over_seeds(used),
                 )
             )
     return points
+
+
+def _asking(record: Record) -> str:
+    """How a record's model was asked: all that goes into its key but the model and the seed."""
+    parts = way_of(record)
+    asked = {name: part for name, part in parts.items() if name not in ("weights", "tokenizer")}
+    return digest({"parts": asked, "task": record.cell["task"], "regime": record.cell["regime"]})
 
 
 def _is_trained(record: Record) -> bool:

@@ -103,6 +103,7 @@ def test_sizes_make_curves_over_seeds_with_a_bag_of_words() -> None:
 
 def test_depths_are_shares_of_one_size() -> None:
     points = by_depth(DEPTHS)
+    assert {p.regime for p in points} == {"frozen (100 examples)"}
     assert [(p.at, p.score.value) for p in points] == [
         (0.0, 0.5),
         (0.5, pytest.approx(0.55)),
@@ -121,6 +122,31 @@ def test_forgetting_is_told_beside_the_model_it_began_with() -> None:
     assert forgotten(LOST[:-1]) == []  # without the model as it was nothing can be said
 
 
+def test_curves_of_other_settings_stay_apart() -> None:
+    tuned = [trained("full", 0.9, size) for size in (100, 1000)]
+    for record in tuned:
+        record.cell["tune"] = True
+    regimes = {point.regime for point in by_size(SIZES + tuned)}
+    assert {"full", "full (tuned)"} <= regimes
+    more = [trained("frozen", 0.9, 500, options={"k": k, "lr": None}) for k in (0.0, 0.5)]
+    assert {point.regime for point in by_depth(DEPTHS + more)} == {
+        "frozen (100 examples)",
+        "frozen (500 examples)",
+    }
+
+
+def test_a_language_model_asked_in_another_way_is_no_before() -> None:
+    other = made_record(model="bert", task="blimp", regime="full", value=0.95)
+    limited = made_record(model="bert", task="blimp", value=0.1)
+    limited.cell["key_parts"] = {"data": {"validation": "a part"}}
+    assert [one.before for one in forgotten([*LOST, other, limited])] == [0.62, 0.62]
+    small = adapted("full", 0.3, 0.1)
+    small.provenance["adapted"]["train_limit"] = 100
+    found = {one.regime: one.score for one in forgotten([*LOST, small])}
+    assert found["full, 100 training examples"] == 0.3
+    assert found["full"] == pytest.approx(0.56)
+
+
 def stored(folder: Path, found: list[Record]) -> Path:
     for record in found:
         records.write(folder, record, made_outcomes())
@@ -134,7 +160,10 @@ def test_the_page_and_its_pictures(tmp_path: Path) -> None:
     assert page == store / "report" / PAGE
     assert "| glue/sst2 | bert | full | 65.0 \\[" in text and "over 2 seeds" in text
     assert "| glue/sst2 | bert:untrained | full | 50.0 \\[45.0, 55.0\\] unstable 1/1 |" in text
-    assert "| bert | full | glue/sst2 | 2 | 0.2 | blimp | 62.0 | 56.0 | 4.500 | 5.100 |" in text
+    assert (
+        "| bert | full | glue/sst2 | 2 | 0.2 | blimp zeroshot | 62.0 | 56.0 | 4.500 | 5.100 |"
+        in text
+    )
     sizes = marks((page.parent / "train-size.svg").read_text(), "point")
     assert len(sizes) == 6 + 2 * 2  # the bag of words is in both panels
     assert {(one["at"], one["score"]) for one in sizes} >= {
