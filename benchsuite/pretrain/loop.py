@@ -7,7 +7,7 @@ import os
 import pickle
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +28,11 @@ from benchsuite.pretrain.model import (
 )
 from benchsuite.pretrain.objectives.base import Vocabulary
 from benchsuite.pretrain.optim import make_optimizers, rate_factor, set_rates
-from benchsuite.pretrain.recipe import Budget, Length, Recipe, load_recipe
+from benchsuite.pretrain.progress import State, is_snapshot, phase_at, progress_of
+from benchsuite.pretrain.recipe import Budget, Recipe, load_recipe
 from benchsuite.pretrain.shards import META, check_shards, read_meta, read_shards
 from benchsuite.pretrain.tokenizer import check_vocab_size, load_tokenizer, train_tokenizer
 
-FIRST_SNAPSHOT = 64
 PROGRESS_SECONDS = 10.0
 # keeps a row's shift apart from what else is drawn by its key
 SHIFT = 1
@@ -40,34 +40,6 @@ SHIFT = 1
 
 class TrainingDiverged(BenchsuiteError):
     """The loss is no longer a number; the last checkpoint is from before."""
-
-
-@dataclass
-class State:
-    """Where a run stands; with weights, optimizers and generator, all that resuming needs."""
-
-    step: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-    rows: dict[int, int] = field(default_factory=dict)
-
-
-def progress_of(state: State, budget: Budget) -> float:
-    """Share of the budget that is used up, by tokens or by minutes of training."""
-    if budget.tokens is not None:
-        return state.tokens / budget.tokens
-    assert budget.minutes is not None  # the schema has one of the two
-    return state.seconds / (60 * budget.minutes)
-
-
-def phase_at(progress: float, recipe: Recipe) -> Length:
-    """Sequence length in tokens, and what goes with it, at this share of the budget."""
-    end = 0.0
-    for phase in recipe.lengths:
-        end += phase.share
-        if progress < end:
-            return phase
-    return recipe.lengths[-1]
 
 
 def pretrain(
@@ -189,7 +161,7 @@ class Trainer:
             now = time.monotonic()
             if now - saved > 60 * self.recipe.checkpoint_minutes:
                 entry["validation_loss"] = self.evaluate()
-            if _is_snapshot(self.state.step):
+            if is_snapshot(self.state.step):
                 self.save(self.out / f"step-{self.state.step}")
             append_to_log(self.log, entry)
             if "validation_loss" in entry:
@@ -408,8 +380,3 @@ def _filled(settings: dict) -> dict:
     """A checkpoint's recipe with defaults for keys that are newer than the checkpoint."""
     recipe = Recipe.model_validate({**settings, "budget": {"tokens": 1}})
     return json.loads(recipe.model_dump_json(exclude={"budget"}))
-
-
-def _is_snapshot(step: int) -> bool:
-    """Steps 64, 128, 256, ...: evenly spaced on a logarithmic axis."""
-    return step >= FIRST_SNAPSHOT and step & (step - 1) == 0

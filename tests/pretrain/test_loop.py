@@ -19,9 +19,10 @@ from benchsuite.cli import main
 from benchsuite.errors import InputError
 from benchsuite.models.registry import load_model
 from benchsuite.pretrain import loop
-from benchsuite.pretrain.loop import Trainer, phase_at, pretrain
+from benchsuite.pretrain.loop import Trainer, pretrain
 from benchsuite.pretrain.model import _POSITION_TABLES, FAMILIES
 from benchsuite.pretrain.objectives import causal_lm
+from benchsuite.pretrain.progress import phase_at
 from benchsuite.pretrain.recipe import Recipe, load_recipe
 from benchsuite.pretrain.shards import META, write_shards
 from benchsuite.training.export import held_out_loss
