@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from benchsuite.tasks.task import Task
 
 ARTIFACT_FILE = "artifact.safetensors"
-
-
 # Parts of a cell's key in which a task may differ from the one whose training it uses.
 FREE_PARTS = (
     "task",
@@ -51,9 +49,8 @@ def kept_training(
             continue
         try:
             record = records.read(folder)
-            found = record.cell.get("key_parts", {})
-            same = {name: part for name, part in found.items() if name not in FREE_PARTS}
-            if record.status == "done" and record.cell["task"] == source and same == wanted:
+            same = record.parts_but(FREE_PARTS) == wanted
+            if record.status == "done" and record.cell["task"] == source and same:
                 return record.key, load_file(folder / ARTIFACT_FILE)
         except (InputError, OSError, SafetensorError):
             continue

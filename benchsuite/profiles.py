@@ -12,12 +12,13 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from benchsuite.cells import digest
 from benchsuite.errors import InputError
 from benchsuite.files import write_atomically
 from benchsuite.records import slug
+from benchsuite.versioned import Part, read_versioned
 
 SCHEMA_VERSION = 1
 PROFILE_VERSION = 1
@@ -28,11 +29,7 @@ MOST_BUSY = 0.2
 SAMPLE_SECONDS = 1.0
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Training(_Part):
+class Training(Part):
     """Whole short trainings, from fresh weights: examples a second of each repeat."""
 
     examples: int
@@ -41,7 +38,7 @@ class Training(_Part):
     flops_per_example: float
 
 
-class Inference(_Part):
+class Inference(Part):
     """Predictions: examples a second of each repeat; seconds of each example on its own."""
 
     examples: int
@@ -50,7 +47,7 @@ class Inference(_Part):
     flops_per_example: float
 
 
-class Profile(_Part):
+class Profile(Part):
     """What one model under one regime costs on one task, on one kind of machine."""
 
     schema_version: int = SCHEMA_VERSION
@@ -101,22 +98,7 @@ def write(store: Path, profile: Profile) -> Path:
 def read(folder: Path) -> Profile:
     """Read a profile. Raises InputError, one line that names the file, where it is none."""
     path = folder / PROFILE_FILE
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable as a profile ({error})") from None
-    version = raw.get("schema_version") if isinstance(raw, dict) else None
-    if version != SCHEMA_VERSION:
-        raise InputError(
-            f"{path}: schema version {version}, but this benchsuite reads {SCHEMA_VERSION}; "
-            "profile again or use a matching benchsuite"
-        )
-    try:
-        return Profile.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: {where}: {first['msg']}") from None
+    return read_versioned(path, Profile, SCHEMA_VERSION, {}, redo="profile again")
 
 
 def read_all(store: Path) -> tuple[list[Profile], list[str]]:

@@ -11,14 +11,15 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from benchsuite.errors import InputError
 from benchsuite.files import write_atomically
+from benchsuite.versioned import Migrations, Part, read_versioned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,11 +31,7 @@ OUTCOMES_FILE = "outcomes.parquet"
 Status = Literal["done", "failed", "not_applicable", "unavailable"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Result(_Part):
+class Result(Part):
     """One row: a metric of a split (and subset) under a prompt and a way of scoring.
 
     Values are fractions, correlations in [-1, 1]; low and high bound the 95% interval. primary:
@@ -56,7 +53,7 @@ class Result(_Part):
     primary: bool = True
 
 
-class Headline(_Part):
+class Headline(Part):
     """The row a leaderboard shows: mean over the evaluation splits and the prompts."""
 
     split: str
@@ -71,7 +68,7 @@ class Headline(_Part):
     undefined_reason: str | None = None
 
 
-class Record(_Part):
+class Record(Part):
     """What one cell gave: settings, results, cost, provenance."""
 
     schema_version: int = SCHEMA_VERSION
@@ -99,9 +96,13 @@ class Record(_Part):
         tail = "" if seed is None else f" seed {seed}"
         return f"{self.cell['model']} {self.cell['regime']} {self.cell['task']}{tail}"
 
+    def parts_but(self, free: Collection[str]) -> dict[str, Any]:
+        """What the key is made of, but for the parts named `free`."""
+        parts = self.cell.get("key_parts", {})
+        return {name: part for name, part in parts.items() if name not in free}
 
-# From an older schema version to the next one; `read` applies them in turn.
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+MIGRATIONS: Migrations = {}
 
 
 def slug(text: str) -> str:
@@ -147,27 +148,7 @@ def read(folder: Path) -> Record:
     Raises InputError, one line that names the file, when it is not a readable record.
     """
     path = folder / RECORD_FILE
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such record") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable as a record ({error})") from None
-    version = raw.get("schema_version") if isinstance(raw, dict) else None
-    while isinstance(version, int) and version in MIGRATIONS:
-        raw = MIGRATIONS[version](raw)
-        version = raw["schema_version"]
-    if version != SCHEMA_VERSION:
-        raise InputError(
-            f"{path}: schema version {version}, but this benchsuite reads {SCHEMA_VERSION}; "
-            "rerun the cell or use a matching benchsuite"
-        )
-    try:
-        record = Record.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: {where}: {first['msg']}") from None
+    record = read_versioned(path, Record, SCHEMA_VERSION, MIGRATIONS, redo="rerun the cell")
     if not all(
         isinstance(record.cell.get(name), str) for name in ("model", "regime", "task", "key")
     ):

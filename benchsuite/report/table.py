@@ -10,7 +10,7 @@ from typing import Any
 
 from benchsuite.records import Record
 from benchsuite.regimes.support import TRAINED
-from benchsuite.report.seeds import over_seeds
+from benchsuite.report.seeds import OverSeeds, over_seeds
 
 STATUS_TEXT = {
     "failed": "failed",
@@ -179,14 +179,14 @@ def one_a_seed(candidates: Sequence[Record]) -> list[Record]:
     return sorted(found.values(), key=lambda record: record.cell.get("seed") or 0)
 
 
-def way_of(record: Record) -> dict[str, Any]:
-    """What records must share to be seeds of one cell: all that goes into a key but the seed."""
+def way_of(record: Record, *but: str) -> dict[str, Any]:
+    """What records must share to be seeds of one cell: all that goes into a key but the seed.
+
+    but: further parts that may differ.
+    """
     # Demonstrations are drawn by the seed; what is trained on is not.
     free = ("seed", "train") if record.cell.get("regime_name") == "fewshot" else ("seed",)
-    parts = record.cell.get("key_parts", {})
-    return {name: part for name, part in parts.items() if name not in free} | {
-        "train_limit": record.cell.get("train_limit")
-    }
+    return record.parts_but((*free, *but)) | {"train_limit": record.cell.get("train_limit")}
 
 
 def _entry(found: Sequence[Record]) -> Entry:
@@ -196,18 +196,18 @@ def _entry(found: Sequence[Record]) -> Entry:
         return Entry(STATUS_TEXT.get(record.status, "-"), "", ())
     metric = record.headline.metric
     score = over_seeds(found)
+    marks = _marks(found, score)
     if score.value is None:
-        return Entry("undefined", "", _marks(found))
+        return Entry("undefined", "", marks)
     interval = ""
     if score.low is not None and score.high is not None:
         interval = f"[{shown(metric, score.low)}, {shown(metric, score.high)}]"
-    return Entry(shown(metric, score.value), interval, _marks(found))
+    return Entry(shown(metric, score.value), interval, marks)
 
 
-def _marks(found: Sequence[Record]) -> tuple[str, ...]:
+def _marks(found: Sequence[Record], score: OverSeeds) -> tuple[str, ...]:
     """Short marks beside a score; the legend of every rendering explains them."""
     record = found[0]
-    score = over_seeds(found)
     marks = []
     if score.spread is not None:
         marks.append(f"±{percent(score.spread)} over {score.seeds} seeds")

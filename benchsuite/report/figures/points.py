@@ -179,8 +179,7 @@ def _points(found: Sequence[Record], at: Any, without: tuple[str, ...] = ()) -> 
 
 def _asking(record: Record) -> str:
     """How a record's model was asked: all that goes into its key but the model and the seed."""
-    parts = way_of(record)
-    asked = {name: part for name, part in parts.items() if name not in ("weights", "tokenizer")}
+    asked = way_of(record, "weights", "tokenizer")
     return digest({"parts": asked, "task": record.cell["task"], "regime": record.cell["regime"]})
 
 

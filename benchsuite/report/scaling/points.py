@@ -148,8 +148,7 @@ def _order(checkpoint: Checkpoint) -> tuple[str, int, bool, str]:
 
 def _conditions(record: Record) -> dict[str, Any]:
     """What must agree for two scores to stand in one panel."""
-    parts = record.cell.get("key_parts", {})
-    kept = {name: part for name, part in parts.items() if name not in FREE_PARTS}
+    kept = record.parts_but(FREE_PARTS)
     metric = record.headline.metric if record.headline is not None else None
     return {**kept, "task": record.cell["task"], "regime": record.cell["regime"], "metric": metric}
 
