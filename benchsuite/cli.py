@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from benchsuite import cli_profile, cli_tokenizer
-from benchsuite.cli_options import Corpus, Decontaminate, Json
+from benchsuite.cli_options import RUNS, Corpus, Decontaminate, Json, Store, TasksDir
 from benchsuite.errors import BenchsuiteError, InputError
 
 app = typer.Typer(
@@ -25,12 +25,6 @@ data_app = typer.Typer(help="Benchmark data: what is there, and getting it.", no
 app.add_typer(data_app, name="data")
 app.add_typer(cli_tokenizer.app, name="tokenizer")
 app.command()(cli_profile.profile)
-
-TasksDir = Annotated[
-    list[Path] | None, typer.Option("--tasks-dir", help="Folder of further task files.")
-]
-Store = Annotated[Path, typer.Option("--store", help="Folder of the records.")]
-RUNS = Path("runs")
 
 
 @app.command()

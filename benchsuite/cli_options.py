@@ -5,6 +5,11 @@ from typing import Annotated
 
 import typer
 
+RUNS = Path("runs")
+Store = Annotated[Path, typer.Option("--store", help="Folder of the records.")]
+TasksDir = Annotated[
+    list[Path] | None, typer.Option("--tasks-dir", help="Folder of further task files.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Corpus = Annotated[
     Path | None, typer.Option(envvar="BENCHSUITE_CORPUS", help="Folder of parquet files of text.")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchsuite.cli_options import Json
+from benchsuite.cli_options import RUNS, Json, Store, TasksDir
 
 
 def profile(
@@ -24,10 +23,8 @@ def profile(
     max_length: Annotated[int | None, typer.Option(help="Window; the model's where not given")] = (
         None
     ),
-    store: Annotated[Path, typer.Option("--store", help="Folder of the records.")] = Path("runs"),
-    tasks_dir: Annotated[
-        list[Path] | None, typer.Option("--tasks-dir", help="Folder of further task files.")
-    ] = None,
+    store: Store = RUNS,
+    tasks_dir: TasksDir = None,
     allow_busy: Annotated[
         bool, typer.Option("--allow-busy", help="Measure though others use the machine.")
     ] = False,

@@ -12,13 +12,13 @@ from benchsuite.files import write_atomically
 from benchsuite.records import Record
 
 
-def readable_records(store: Path) -> tuple[list[Record], list[str]]:
+def readable_records(store: Path, *, needed: bool = True) -> tuple[list[Record], list[str]]:
     """A store's records, sorted by folder name, and what is wrong with those that cannot be read.
 
-    Raises InputError where the store holds no record.
+    Raises InputError where the store holds no record, though one is `needed`.
     """
     folders = records.store_folders(store)
-    if not folders:
+    if needed and not folders:
         raise InputError(f"{store}: no records here; make some with `bench run --store {store}`")
     found, unreadable = [], []
     for folder in folders:
@@ -27,10 +27,6 @@ def readable_records(store: Path) -> tuple[list[Record], list[str]]:
         except InputError as error:
             unreadable.append(str(error))
     return found, unreadable
-
-
-def _records_if_any(store: Path) -> tuple[list[Record], list[str]]:
-    return readable_records(store) if records.store_folders(store) else ([], [])
 
 
 def write_files(folder: Path, contents: Mapping[str, str]) -> None:
@@ -54,7 +50,7 @@ def write_report(store: Path, out: Path | None = None) -> Path:
     from benchsuite.report.costs import profile_rows
 
     measured, torn = profiles.read_all(store)
-    found, unreadable = readable_records(store) if not measured else _records_if_any(store)
+    found, unreadable = readable_records(store, needed=not measured)
     target = out or store / "report"
     boards = table.build(found)
     text = markdown.render(boards, [*unreadable, *torn], profile_rows(measured))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchsuite.console import print_error
 from benchsuite.errors import BenchsuiteError
 from benchsuite.records import Record
 from benchsuite.regimes.registry import get_regime
@@ -125,10 +126,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         found, _ = readable_records(given.store)
     except BenchsuiteError as error:
-        sys.stderr.write(f"{error}\n")
+        print_error(str(error))
         return 2
     if not searches(found):
-        sys.stderr.write(f"{given.store}: no record of `bench run --tune`\n")
+        print_error(f"{given.store}: no record of `bench run --tune`")
         return 2
     sys.stdout.write(page(found))
     return 0
