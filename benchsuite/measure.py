@@ -52,7 +52,7 @@ def measure(cell: Cell, tasks_dir: list[Path], examples: int, repeats: int) -> d
     from benchsuite.models.registry import load_model
     from benchsuite.tasks.task import load_task
 
-    task: Any = _Some(load_task(cell.task, tasks_dirs=tuple(tasks_dir)), examples)
+    task: Any = Excerpt(load_task(cell.task, tasks_dirs=tuple(tasks_dir)), examples)
     regime: Any = task.regime(cell.regime.name)
     before = _memory(cell.device)
     model = load_model(cell.model, dtype=cell.dtype, device=cell.device, max_length=cell.max_length)
@@ -119,7 +119,7 @@ def measure(cell: Cell, tasks_dir: list[Path], examples: int, repeats: int) -> d
     }
 
 
-class _Some:
+class Excerpt:
     """A task of which a few examples are trained on, and no selection slice is scored."""
 
     def __init__(self, whole: Any, examples: int) -> None:

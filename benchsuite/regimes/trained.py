@@ -256,8 +256,8 @@ class _Run:
 
         Raises CellFailed where there is nothing to compare rates on.
         """
-        from benchsuite.errors import CellFailed, Diverged
-        from benchsuite.training import checkpoint, tuning
+        from benchsuite.errors import CellFailed
+        from benchsuite.training import tuning
 
         if not any(example.target is not None for example in self.data["selection"].examples):
             raise CellFailed(
@@ -265,13 +265,7 @@ class _Run:
             )
 
         def attempt(rate: float, share: float) -> tuple[float, float]:
-            try:
-                _, _, outcome = self.train(rate, scratch, share)
-            except Diverged:
-                checkpoint.remove(scratch)
-                raise
-            checkpoint.remove(scratch)
-            return outcome.best
+            return self.train(rate, scratch, share)[2].best
 
         try:
             rate, trials = tuning.successive_halving(

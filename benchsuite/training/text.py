@@ -51,12 +51,13 @@ class TextMaker(ItemMaker):
         if task.kind == "tagging":
             raise NotApplicable("tags have no agreed form as text", "tags as text")
         self._end = (int(layout.tokenizer.eos_token_id),)
-        # As many digits as tell the steps apart, one at least.
-        low, high = task.range or (0.0, 1.0)
-        digits = max(1, math.ceil(-math.log10((high - low) / STEPS)))
-        self.numbers = np.linspace(low, high, STEPS + 1) if task.kind == "regression" else None
+        self.numbers: np.ndarray | None = None
         names = task.labels
-        if self.numbers is not None:
+        if task.kind == "regression":
+            low, high = task.range or (0.0, 1.0)
+            self.numbers = np.linspace(low, high, STEPS + 1)
+            # As many digits as tell the steps apart, one at least.
+            digits = max(1, math.ceil(-math.log10((high - low) / STEPS)))
             names = [f"{number:.{digits}f}" for number in self.numbers]
         self._fixed = self._written(names)
 

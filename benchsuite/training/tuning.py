@@ -38,7 +38,8 @@ class Trial:
     @property
     def score(self) -> tuple[float, float]:
         """Larger is better."""
-        return tuple(-math.inf if one is None else one for one in (self.metric, self.confidence))  # type: ignore[return-value]
+        metric = -math.inf if self.metric is None else self.metric
+        return metric, -math.inf if self.confidence is None else self.confidence
 
     @property
     def diverged(self) -> bool:

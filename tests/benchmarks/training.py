@@ -40,7 +40,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from benchsuite.cells import Cell, parse_regime
-from benchsuite.measure import _Some
+from benchsuite.measure import Excerpt
 from benchsuite.models.registry import Model, load_model
 from benchsuite.tasks.task import load_task
 from tests.benchmarks.machine import load
@@ -90,7 +90,7 @@ def main() -> None:
 
 def compare(work: Work, model: Model, repeats: int) -> dict[str, Any]:
     """The line of one comparison."""
-    task: Any = _Some(load_task(work.task), work.examples)
+    task: Any = Excerpt(load_task(work.task), work.examples)
     validation = task.evaluation("validation").examples
     runs: dict[str, Callable[[], tuple[float, list[int]]]] = {
         "ours": lambda: ours(work, model, task, validation)
