@@ -2,8 +2,9 @@
 
     python -m benchsuite.report.defaults --store DIR > docs/defaults.md
 
-reads the records of `bench run --tune` in a store and nothing else. For each regime and family the
-default is the rate nearest to the geometric mean of the rates that won on each task.
+reads the records of `bench run --tune` in a store, and those of the same cells trained at the rate
+that they recommend: for each regime and family the one nearest to the geometric mean of the rates
+that won on each task.
 """
 
 from __future__ import annotations
@@ -19,13 +20,24 @@ from typing import Any
 
 from benchsuite.console import print_error
 from benchsuite.errors import BenchsuiteError
+from benchsuite.metrics.bag_of_words import NAME as BAG_OF_WORDS
 from benchsuite.records import Record
 from benchsuite.regimes.registry import get_regime
 from benchsuite.report import readable_records
 from benchsuite.report.markdown import pipe_table
-from benchsuite.report.table import percent
+from benchsuite.report.seeds import OverSeeds, over_seeds
+from benchsuite.report.table import one_a_seed, percent, settings
 
-HEADER = ("family", "model", "task", "rates tried: selection score", "taken", "evaluation", "seed")
+HEADER = (
+    "family",
+    "model",
+    "task",
+    "rates tried: selection score",
+    "taken",
+    "evaluation",
+    "at the study's rate",
+    "trivial",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +53,7 @@ def searches(found: Sequence[Record]) -> list[Search]:
     """The searches among records, in the order of family, task and seed."""
     result = []
     for record in found:
-        notes: dict[str, Any] = record.provenance.get("chosen", {}).get("", {})
+        notes = _notes(record)
         if record.status == "done" and "tuning" in notes:
             shares = [one["share"] for one in notes["tuning"]]
             tried = {
@@ -66,6 +78,19 @@ def recommended(found: Sequence[Search]) -> float:
     return min(rates, key=lambda rate: abs(math.log(rate) - middle))
 
 
+def at_rate(found: Sequence[Record], like: Record, rate: float) -> OverSeeds | None:
+    """The scores of a tuned record's cell trained at one rate, not searched; None without any."""
+    same = [
+        record
+        for record in found
+        if record.status == "done"
+        and not record.cell.get("tune")
+        and _question(record) == _question(like)
+        and math.isclose(_notes(record).get("lr", math.nan), rate)
+    ]
+    return over_seeds(one_a_seed(same)) if same else None
+
+
 def page(found: Sequence[Record]) -> str:
     """The page: a section a regime call, with the default in the code beside the study's."""
     by_regime: dict[tuple[str, int], list[Search]] = defaultdict(list)
@@ -77,45 +102,78 @@ def page(found: Sequence[Record]) -> str:
         "",
         "Made by `python -m benchsuite.report.defaults` from records of `bench run --tune`: four",
         "rates for a quarter of the epochs, the better two for half, the best for all, compared on",
-        "the selection slice (successive halving). `evaluation` is the score of the whole run at",
-        "the rate that was taken; it decided nothing. Below each table: the study's rate, and the",
-        "code's default where that is another.",
+        "the selection slice (successive halving). `taken` is the rate that won, `evaluation` the",
+        "score of the whole run at it, which decided nothing. Below each table: the study's rate",
+        "for the family, nearest to the geometric mean of those taken, and the code's default",
+        "where that is another. The last columns: mean and standard deviation over seeds at the",
+        "study's rate, and the trivial answer.",
     ]
     for (regime, limit), mine in sorted(by_regime.items()):
+        rates = {
+            family: recommended([one for one in mine if one.record.cell["family"] == family])
+            for family in dict.fromkeys(one.record.cell["family"] for one in mine)
+        }
+        rows = [_row(one, at_rate(found, one.record, rates[_family(one)])) for one in mine]
         lines += [
             "",
             f"## {regime}",
             "",
             f"Training examples: {limit or 'all'}.",
             "",
-            *pipe_table(HEADER, [_row(one) for one in mine], left=4),
+            *pipe_table(HEADER, rows, left=4),
             "",
         ]
-        for family in dict.fromkeys(one.record.cell["family"] for one in mine):
-            some = [one for one in mine if one.record.cell["family"] == family]
-            regime_class: Any = get_regime(some[0].record.cell["regime_name"])
+        regime_class: Any = get_regime(mine[0].record.cell["regime_name"])
+        for family, rate in rates.items():
             default = regime_class.default_lr[family]
-            best = recommended(some)
-            same = "the default" if math.isclose(best, default) else f"the default is {default:g}"
-            lines.append(f"- {family}: {best:g} ({same})")
+            same = "the default" if math.isclose(rate, default) else f"the default is {default:g}"
+            lines.append(f"- {family}: {rate:g} ({same})")
     return "\n".join(lines) + "\n"
 
 
-def _row(one: Search) -> tuple[str, ...]:
+def _row(one: Search, seeds: OverSeeds | None) -> tuple[str, ...]:
     cell, headline = one.record.cell, one.record.headline
     tried = ", ".join(
         f"{rate:g}: {'diverged' if metric is None else percent(metric)}"
         for rate, metric in sorted(one.tried.items())
     )
+    of_default = "-"
+    if seeds is not None:
+        spread = "" if seeds.spread is None else f" ±{percent(seeds.spread)}"
+        of_default = f"{percent(seeds.value)}{spread} over {seeds.seeds}"
+    trivial = [
+        value
+        for name, value in one.record.baselines.items()
+        if name not in ("chance", BAG_OF_WORDS) and value is not None
+    ]
     return (
-        str(cell["family"]),
+        _family(one),
         str(cell["model"]),
         str(cell["task"]),
         tried,
         f"{one.taken:g}",
         percent(headline.value if headline else None),
-        str(cell.get("seed")),
+        of_default,
+        percent(max(trivial, default=None)),
     )
+
+
+def _family(one: Search) -> str:
+    return str(one.record.cell["family"])
+
+
+def _notes(record: Record) -> dict[str, Any]:
+    """What the regime chose in training."""
+    notes: dict[str, Any] = record.provenance.get("chosen", {}).get("", {})
+    return notes
+
+
+def _question(record: Record) -> dict[str, Any]:
+    """What a searched cell and a plain one of the same settings share."""
+    cell = record.cell
+    options = {name: value for name, value in cell.get("options", {}).items() if name != "lr"}
+    same = {name: cell.get(name) for name in ("model", "task", "regime_name", "train_limit")}
+    return {**same, "options": options, "settings": [s for s in settings(record) if s != "tuned"]}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -17,7 +17,8 @@ from tests.made import made_outcomes, made_record
 def tuned(task: str, taken: float, tried: dict[float, float | None], **cell: Any) -> Record:
     """A record as a search leaves it."""
     record = made_record(task=task, regime="lora", seed=0)
-    record.cell |= {"family": "encoder", "regime_name": "lora", "train_limit": 500, **cell}
+    record.cell |= {"family": "encoder", "regime_name": "lora", "train_limit": 500, "tune": True}
+    record.cell |= cell
     trials = [
         {"lr": rate, "share": 0.25, "metric": metric, "confidence": -1.0}
         for rate, metric in tried.items()
@@ -45,6 +46,25 @@ def test_the_page_shows_what_was_tried_and_what_the_code_has() -> None:
     said = "the default" if default == 0.003 else f"the default is {default:g}"
     assert f"- encoder: 0.003 ({said})" in text
     assert "Training examples: 500." in text
+
+
+def test_the_studys_rate_is_shown_over_its_seeds() -> None:
+    search = tuned("glue/sst2", 0.003, {0.0003: 0.5, 0.003: 0.71})
+    plain = []
+    for seed, rate, value in ((0, 0.003, 0.6), (1, 0.003, 0.8), (2, 0.01, 0.1), (2, 0.003, 0.7)):
+        record = made_record(task="glue/sst2", regime="lora", seed=seed, value=value)
+        record.cell |= {
+            "family": "encoder",
+            "regime_name": "lora",
+            "train_limit": 500,
+            "options": {"lr": rate},
+        }
+        record.provenance["chosen"] = {"": {"lr": rate}}
+        plain.append(record)
+    assert "| 70.0 ±10.0 over 3 |" in defaults.page([search, *plain])
+    assert "| 60.0 over 1 |" in defaults.page([search, plain[0]])
+    plain[0].cell["train_limit"] = 1000
+    assert " over " not in defaults.page([search, plain[0]]).split("| encoder")[1]
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
