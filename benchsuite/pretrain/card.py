@@ -335,4 +335,5 @@ def describe_hardware() -> str:
                 break
     if torch.cuda.is_available():
         name = f"{torch.cuda.get_device_name()}, {name}"
-    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    threads = torch.get_num_threads()
+    return f"{name}, {threads} thread{'s'[: threads != 1]}, torch {torch.__version__}"

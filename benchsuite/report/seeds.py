@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from benchsuite.records import Record
+from benchsuite.stats.resampling import LEVEL
+from benchsuite.stats.seeds import combine
 
-LEVEL = 0.95
 CORRELATIONS = ("matthews", "pearson", "spearman")
 
 
@@ -53,17 +53,12 @@ def over_seeds(found: Sequence[Record]) -> OverSeeds:
     ends = [(one.low, one.high) for one in headlines]
     if any(low is None or high is None for low, high in ends):
         return OverSeeds(len(values), value, spread, None, None, collapsed)
-    from scipy.stats import norm, t
+    from scipy.stats import norm
 
     reach = 2 * norm.ppf((1 + LEVEL) / 2)
     of_examples = fmean([((high or 0.0) - (low or 0.0)) ** 2 for low, high in ends]) / reach**2
-    of_seeds = spread**2 / len(values)
-    half = 0.0
-    if of_seeds > 0 or of_examples > 0:
-        freedom = math.inf
-        if of_seeds > 0:
-            freedom = (of_examples + of_seeds) ** 2 / (of_seeds**2 / (len(values) - 1))
-        half = float(t.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(of_examples + of_seeds)
+    error = combine(of_examples, [(spread**2 / len(values), len(values) - 1)])
+    half = error.quantile((1 + LEVEL) / 2) * error.se
     # Two seeds that lie apart say little: the interval is as wide as the metric.
     low = max(value - half, -1.0 if headlines[0].metric in CORRELATIONS else 0.0)
     return OverSeeds(len(values), value, spread, low, min(value + half, 1.0), collapsed)

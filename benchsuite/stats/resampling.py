@@ -88,20 +88,33 @@ def paired_difference(
     Raises InputError where the tables hold different examples.
     """
     value = estimate(task, metric, a) - estimate(task, metric, b)
-    drawn = draw(task, metric, [*a, *b], replicates, seed)
     clusters = cluster_count(task, a[0])
-    gaps = drawn[:, : len(a)].mean(axis=1) - drawn[:, len(a) :].mean(axis=1)
+    gaps = paired_draws(task, metric, a, b, replicates, seed)
     interval = _interval(gaps, clusters, task, a[0])
     known = None if math.isnan(value) else value
     n = len(a[0]["id"])
     return Difference(known, interval.se, interval.low, interval.high, n, clusters)
 
 
+def paired_draws(
+    task: TaskSpec,
+    metric: str,
+    a: Sequence[Columns],
+    b: Sequence[Columns],
+    replicates: int = REPLICATES,
+    seed: int = SEED,
+) -> np.ndarray:
+    """Replicates (R,) of estimate(a) - estimate(b); nan where the metric is undefined."""
+    drawn = draw(task, metric, [*a, *b], replicates, seed)
+    gaps: np.ndarray = drawn[:, : len(a)].mean(axis=1) - drawn[:, len(a) :].mean(axis=1)
+    return gaps
+
+
 def draw(
     task: TaskSpec, metric: str, tables: Sequence[Columns], replicates: int, seed: int
 ) -> np.ndarray:
     """Replicates (R, tables) of `compute`: of the mean over splits and, where due, over subsets."""
-    tables = _aligned(tables)
+    tables = aligned(tables)
     generator = np.random.default_rng(seed)
     splits = []
     for strata in blocks(task, tables[0]):
@@ -118,14 +131,14 @@ def draw(
 
 def cluster_count(task: TaskSpec, columns: Columns) -> int:
     """How many clusters there are; a cluster lies within one split and subset."""
-    return sum(int(_clusters(take(columns, rows)).max()) + 1 for rows in _flat(task, columns))
+    return sum(int(cluster_numbers(take(columns, rows)).max()) + 1 for rows in _flat(task, columns))
 
 
 def _flat(task: TaskSpec, columns: Columns) -> list[np.ndarray]:
     return [rows for strata in blocks(task, columns) for rows in strata]
 
 
-def _clusters(columns: Columns) -> np.ndarray:
+def cluster_numbers(columns: Columns) -> np.ndarray:
     """Cluster number of each row (n,), from 0; ids are unique within a subset only."""
     _, cluster = np.unique(columns["cluster"], return_inverse=True)
     _, subset = np.unique(columns["subset"], return_inverse=True)
@@ -142,7 +155,7 @@ def _stratum(
 ) -> np.ndarray:
     """Replicates (R, tables) of the metric in one stratum."""
     measure = get_measure(task, metric)
-    number = _clusters(tables[0])
+    number = cluster_numbers(tables[0])
     if isinstance(measure, General):
         once = np.ones(number.max() + 1, dtype=np.int64)
         chunks = [
@@ -192,7 +205,7 @@ def _interval(drawn: np.ndarray, clusters: int, task: TaskSpec, columns: Columns
     return Interval(float(defined.std(ddof=1)), float(low), float(high))
 
 
-def _aligned(tables: Sequence[Columns]) -> list[Columns]:
+def aligned(tables: Sequence[Columns]) -> list[Columns]:
     """The tables with their rows in one order: by split, subset and id."""
     ordered = [
         take(table, np.lexsort((table["id"], table["subset"], table["split"]))) for table in tables

@@ -11,10 +11,10 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchsuite import stats
 from benchsuite.errors import InputError
 from benchsuite.metrics import Columns, compute, measures, outcome_columns, take
-from benchsuite.stats import bootstrap, cluster_count, draw, estimate, paired_difference
+from benchsuite.stats import Interval, bootstrap, cluster_count, draw, estimate, paired_difference
+from benchsuite.stats.resampling import _draws
 from benchsuite.tasks.example import Prediction
 from tests.outcomes import columns_of, make_examples, make_task
 
@@ -149,7 +149,7 @@ def test_drawing_equal_clusters_together_is_exact(data: st.DataObject) -> None:
     """Moments of the number of draws of each kind: those of the multinomial distribution."""
     multiplicity = np.array(data.draw(st.lists(st.integers(1, 60), min_size=1, max_size=8)))
     rng = np.random.default_rng(0)
-    drawn = np.concatenate(list(stats._draws(multiplicity, 4_000, rng, width=len(multiplicity))))
+    drawn = np.concatenate(list(_draws(multiplicity, 4_000, rng, width=len(multiplicity))))
     total = multiplicity.sum()
     share = multiplicity / total
     assert (drawn.sum(axis=1) == total).all()
@@ -158,8 +158,8 @@ def test_drawing_equal_clusters_together_is_exact(data: st.DataObject) -> None:
 
 
 def test_draws_are_chunked_without_changing_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stats, "CHUNK", 1_000)
-    chunks = list(stats._draws(np.ones(300, dtype=int), 10, np.random.default_rng(0), width=300))
+    monkeypatch.setattr("benchsuite.stats.resampling.CHUNK", 1_000)
+    chunks = list(_draws(np.ones(300, dtype=int), 10, np.random.default_rng(0), width=300))
     assert [len(chunk) for chunk in chunks] == [3, 3, 3, 1]
     assert all((chunk.sum(axis=1) == 300).all() for chunk in chunks)
 
@@ -240,9 +240,9 @@ class TestPairedDifference:
 
 def test_one_cluster_has_no_interval() -> None:
     columns = columns_of(PAIRS, [0] * 5, [0, 1, 0, 0, 1], clusters=["same"] * 5)
-    assert bootstrap(PAIRS, "accuracy", [columns]) == stats.Interval(None, None, None)
+    assert bootstrap(PAIRS, "accuracy", [columns]) == Interval(None, None, None)
     empty: Columns = take(columns, np.arange(0))
-    assert bootstrap(PAIRS, "accuracy", [empty]) == stats.Interval(None, None, None)
+    assert bootstrap(PAIRS, "accuracy", [empty]) == Interval(None, None, None)
 
 
 def test_undefined_replicates_are_left_out_while_most_are_defined() -> None:
