@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from benchsuite.api import run
     from benchsuite.artifacts import load_predictor
+    from benchsuite.check.result import assert_no_regression
     from benchsuite.models.registry import load_model
     from benchsuite.records import Record
     from benchsuite.scoring import score
@@ -20,6 +21,7 @@ __all__ = [
     "Record",
     "Request",
     "Score",
+    "assert_no_regression",
     "load_model",
     "load_predictor",
     "load_task",
@@ -31,6 +33,7 @@ _HOME = {
     "Record": "benchsuite.records",
     "Request": "benchsuite.scoring.types",
     "Score": "benchsuite.scoring.types",
+    "assert_no_regression": "benchsuite.check.result",
     "load_model": "benchsuite.models.registry",
     "load_predictor": "benchsuite.artifacts",
     "load_task": "benchsuite.tasks.task",

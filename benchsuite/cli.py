@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchsuite import cli_profile, cli_tokenizer
+from benchsuite import cli_check, cli_profile, cli_tokenizer
 from benchsuite.cli_options import RUNS, Corpus, Decontaminate, Json, Store, TasksDir
 from benchsuite.errors import BenchsuiteError, InputError
 
@@ -25,6 +25,7 @@ data_app = typer.Typer(help="Benchmark data: what is there, and getting it.", no
 app.add_typer(data_app, name="data")
 app.add_typer(cli_tokenizer.app, name="tokenizer")
 app.command()(cli_profile.profile)
+app.command()(cli_check.check)
 
 
 @app.command()

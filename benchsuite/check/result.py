@@ -1,0 +1,147 @@
+"""The gate's whole answer, and its exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchsuite.check.cost import CostVerdict, judge_costs
+from benchsuite.check.pairs import pair, read_records
+from benchsuite.check.policy import Policy, load_policy
+from benchsuite.check.verdict import Outcome, Verdict, judge
+from benchsuite.report import write_files
+from benchsuite.tasks.registry import Registry
+from benchsuite.tasks.spec import TaskSpec
+
+EXIT_CODES: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Verdicts on all that was compared. missing: lines on what the candidate lacks."""
+
+    baseline: str
+    candidate: str
+    policy: Policy
+    verdicts: list[Verdict]
+    missing: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    costs: list[CostVerdict] = field(default_factory=list)
+
+    @property
+    def judged(self) -> list[Verdict | CostVerdict]:
+        """Everything that has an outcome."""
+        return [*self.verdicts, *self.costs]
+
+    @property
+    def outcome(self) -> Outcome:
+        """`fail` where anything failed or is missing; `pass` where everything passed."""
+        found = {one.outcome for one in self.judged}
+        if self.missing or "fail" in found:
+            return "fail"
+        return "inconclusive" if "inconclusive" in found else "pass"
+
+    def exit_code(self, allow_inconclusive: bool = False) -> int:
+        """0 pass, 1 fail or something missing, 3 inconclusive (0 where that is allowed)."""
+        if allow_inconclusive and self.outcome == "inconclusive":
+            return 0
+        return EXIT_CODES[self.outcome]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it in plain types."""
+        verdicts = []
+        for one in self.verdicts:
+            row = asdict(one)
+            del row["error"]
+            row["se"] = one.error.se if one.error else None
+            verdicts.append(row)
+        return {
+            "outcome": self.outcome,
+            "baseline": self.baseline,
+            "candidate": self.candidate,
+            "policy": self.policy.model_dump(),
+            "verdicts": verdicts,
+            "missing": self.missing,
+            "skipped": self.skipped,
+            "costs": [asdict(one) for one in self.costs],
+        }
+
+
+def check(
+    baseline: Path | str,
+    candidate: Path | str,
+    *,
+    suite: str | None = None,
+    policy: Policy | Path | str | None = None,
+    renamed: Mapping[str, str] | None = None,
+    cost: bool = False,
+    tasks_dir: Sequence[Path] = (),
+) -> Result:
+    """Compare two stores of records and say whether the candidate got worse.
+
+    Args:
+        suite: tasks in scope; all of the baseline's without.
+        policy: margins and the like, or the file that has them.
+        renamed: models or regimes of the baseline -> the candidate's to compare them with.
+        cost: also compare the profiles (`bench profile`) in the two stores.
+
+    Raises InputError where records cannot be read, were made under different conditions, or
+    nothing is comparable.
+    """
+    if not isinstance(policy, Policy):
+        policy = load_policy(None if policy is None else Path(policy))
+    scope = tasks_of(suite, tasks_dir)
+    found = pair(
+        read_records(Path(baseline)), read_records(Path(candidate)), tasks=scope, renamed=renamed
+    )
+
+    def spec_of(task: str) -> TaskSpec:
+        from benchsuite.tasks.task import load_task
+
+        return load_task(task, tasks_dirs=tuple(tasks_dir)).spec
+
+    costs: list[CostVerdict] = []
+    missing = found.missing
+    if cost:
+        costs, lost = judge_costs(Path(baseline), Path(candidate), policy, scope, renamed or {})
+        missing = [*missing, *lost]
+    return Result(
+        baseline=str(baseline),
+        candidate=str(candidate),
+        policy=policy,
+        verdicts=judge(found.pairs, policy, spec_of),
+        missing=missing,
+        skipped=found.skipped,
+        costs=costs,
+    )
+
+
+def tasks_of(suite: str | None, tasks_dir: Sequence[Path] = ()) -> list[str] | None:
+    """Task ids of a suite; None for all. Raises InputError for an unknown one."""
+    return None if suite is None else list(Registry(tasks_dir).suite(suite).tasks)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of the answer. Raises InputError where that is not possible."""
+    write_files(path.parent, {path.name: text})
+
+
+def assert_no_regression(
+    baseline: Path | str,
+    candidate: Path | str,
+    *,
+    allow_inconclusive: bool = False,
+    **options: Any,
+) -> Result:
+    """`check` for a test: AssertionError with the table where the gate does not open.
+
+    options: those of `check`.
+    """
+    from benchsuite.check.render import to_markdown
+
+    result = check(baseline, candidate, **options)
+    if result.exit_code(allow_inconclusive) != 0:
+        raise AssertionError(to_markdown(result))
+    return result

@@ -1,0 +1,111 @@
+"""`bench check`: did a model get worse?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchsuite.cli_options import Json, TasksDir
+
+
+def check(
+    baseline: Annotated[Path, typer.Option(help="Store of the records to hold to.")],
+    candidate: Annotated[
+        Path | None, typer.Option(help="Store of the records to judge; not for --power.")
+    ] = None,
+    suite: Annotated[str | None, typer.Option(help="Tasks in scope; all where not given.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="YAML: margins and the like.")] = None,
+    renamed: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="OLD=NEW: compare a model or regime with another."),
+    ] = None,
+    cost: Annotated[bool, typer.Option("--cost", help="Compare `bench profile`s, too.")] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Make the candidate's records the baseline.")
+    ] = False,
+    power: Annotated[
+        bool, typer.Option("--power", help="Plan: how many examples or seeds are needed.")
+    ] = False,
+    task: Annotated[str | None, typer.Option(help="With --power: one task id.")] = None,
+    margin: Annotated[float | None, typer.Option(help="With --power: instead of the own.")] = None,
+    allow_inconclusive: Annotated[
+        bool, typer.Option("--allow-inconclusive", help="Exit code 0 where nothing is shown.")
+    ] = False,
+    markdown: Annotated[Path | None, typer.Option(help="Also write this Markdown file.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Also write this JUnit XML file.")] = None,
+    tasks_dir: TasksDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say whether a candidate got worse: exit code 0 no, 1 yes, 2 not comparable, 3 unknown."""
+    from benchsuite import console
+    from benchsuite.check import render
+    from benchsuite.check import result as results
+    from benchsuite.errors import InputError
+
+    if power:
+        from benchsuite.check import planning
+
+        plans = planning.plan(
+            baseline,
+            suite=suite,
+            task=task,
+            margin=margin,
+            policy=policy,
+            tasks_dir=tasks_dir or [],
+        )
+        if as_json:
+            console.print_json([one.to_json() for one in plans])
+        else:
+            console.print_table("", planning.HEADER, [one.row() for one in plans])
+            console.out.print(planning.LEGEND, markup=False)
+        return
+    if candidate is None:
+        raise InputError("give --candidate, the store to judge")
+    if update:
+        from benchsuite.check.update import update as accept
+
+        scope = results.tasks_of(suite, tasks_dir or [])
+        for line in accept(baseline, candidate, scope):
+            console.out.print(line, markup=False, soft_wrap=True)
+        return
+    found = results.check(
+        baseline,
+        candidate,
+        suite=suite,
+        policy=policy,
+        renamed=_renamed(renamed or []),
+        cost=cost,
+        tasks_dir=tasks_dir or [],
+    )
+    if markdown is not None:
+        results.write_text(markdown, render.to_markdown(found))
+    if junit is not None:
+        results.write_text(junit, render.to_junit(found, allow_inconclusive))
+    if as_json:
+        console.print_json(found.to_json())
+    else:
+        console.print_table("", render.HEADER, render.rows(found))
+        if found.costs:
+            console.print_table("", render.COST_HEADER, render.cost_rows(found))
+        for line in render.remarks(found):
+            console.out.print(line, markup=False, soft_wrap=True)
+        console.out.print(render.summary(found), markup=False, style="bold")
+    raise typer.Exit(found.exit_code(allow_inconclusive))
+
+
+def _renamed(pairs: list[str]) -> dict[str, str]:
+    """`OLD=NEW` as given to --map; options of a regime may hold a sign of equality, too."""
+    from benchsuite.errors import InputError
+
+    found = {}
+    for text in pairs:
+        # The one in the middle: both sides have as many of their own.
+        parts = text.split("=")
+        half = len(parts) // 2
+        old, new = "=".join(parts[:half]), "=".join(parts[half:])
+        if len(parts) % 2 or not old or not new:
+            raise InputError(f"--map {text}: give OLD=NEW")
+        found[old] = new
+    return found

@@ -1,0 +1,175 @@
+"""Accepting a candidate, costs, and planning."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from benchsuite import profiles, records
+from benchsuite.check import check
+from benchsuite.check.planning import plan
+from benchsuite.check.update import update
+from benchsuite.cli import main
+from benchsuite.errors import InputError
+from benchsuite.profiles import Inference, Profile, Training
+from tests.check.made import TASK, credits, flipped, store_record
+from tests.made import made_record
+
+N = 1000
+BASE = credits(N, 700)
+
+
+def test_an_accepted_candidate_is_the_baseline(tmp_path: Path) -> None:
+    base, new = tmp_path / "base", tmp_path / "new"
+    store_record(base, BASE)
+    store_record(base, BASE, model="bert")
+    store_record(new, flipped(BASE, 60, 0), parts={"prompts": "others"})
+    store_record(new, BASE, model="t5")
+    with pytest.raises(InputError, match="same conditions: prompts"):
+        check(base, new)
+    assert sorted(update(base, new)) == [
+        f"changed: gpt zeroshot {TASK}: 70.0 -> 64.0",
+        f"kept: bert zeroshot {TASK}",
+        f"new: t5 zeroshot {TASK}: 70.0",
+    ]
+    assert len(records.store_folders(base)) == 3
+    (base / records.folder_name(store_record(tmp_path / "x", BASE, model="bert").cell)).rename(
+        tmp_path / "away"
+    )
+    assert check(base, new).outcome == "pass"
+    assert f"unchanged: gpt zeroshot {TASK}: 64.0" in update(base, new)
+
+
+def test_a_failed_cell_is_no_baseline(tmp_path: Path) -> None:
+    records.write(tmp_path / "new", made_record(status="failed"), None)
+    with pytest.raises(InputError, match="a failed cell is no baseline"):
+        update(tmp_path / "base", tmp_path / "new")
+    assert not (tmp_path / "base").exists()
+
+
+def profile(store: Path, speeds: list[float], latency: float = 0.01, **cell: str) -> None:
+    described = profiles.with_key(
+        {"model": "gpt", "regime": "full", "task": TASK, "hardware": "here", "dtype": "float32"}
+        | cell
+    )
+    profiles.write(
+        store,
+        Profile(
+            cell=described,
+            status="done",
+            training=Training(examples=64, epochs=3, examples_per_s=speeds, flops_per_example=1.0),
+            inference=Inference(
+                examples=64,
+                examples_per_s=[100.0] * 5,
+                latency_s=[latency + number * 1e-5 for number in range(64)],
+                flops_per_example=1.0,
+            ),
+            memory_peak_bytes=1000,
+            artifact_bytes=500,
+        ),
+    )
+
+
+def test_costs_fail_beyond_margin_and_noise(tmp_path: Path) -> None:
+    base, new = tmp_path / "base", tmp_path / "new"
+    for store in (base, new):
+        store_record(store, BASE)
+    (new / records.store_folders(new)[0].name / "record.json").touch()
+    profile(base, [50, 51, 52, 53, 54], 0.010)
+    profile(new, [40, 41, 42, 43, 44], 0.0105)
+    found = check(base, new, cost=True)
+    outcomes = {one.measure: one.outcome for one in found.costs}
+    assert outcomes == {
+        "training_examples_per_s": "fail",
+        "examples_per_s": "pass",
+        "latency_s": "pass",
+        "memory_peak_bytes": "pass",
+        "artifact_bytes": "pass",
+    }
+    assert found.outcome == "fail"
+    profile(new, [40, 41, 42, 53, 54], 0.020)
+    outcomes = {one.measure: one.outcome for one in check(base, new, cost=True).costs}
+    assert outcomes["training_examples_per_s"] == "inconclusive"
+    assert outcomes["latency_s"] == "fail"
+
+
+def test_costs_of_other_hardware_are_refused(tmp_path: Path) -> None:
+    base, new = tmp_path / "base", tmp_path / "new"
+    for store in (base, new):
+        store_record(store, BASE)
+    with pytest.raises(InputError, match="no profile in scope"):
+        check(base, new, cost=True)
+    profile(base, [50.0] * 5)
+    assert check(base, new, cost=True).missing
+    profile(new, [50.0] * 5, hardware="elsewhere")
+    with pytest.raises(InputError, match="one machine only; these differ in hardware"):
+        check(base, new, cost=True)
+
+
+def test_the_examples_needed_follow_the_formula(tmp_path: Path) -> None:
+    store_record(tmp_path, BASE)
+    one = plan(tmp_path, task=TASK, margin=0.02)[0]
+    unrelated = 2 * 0.7 * 0.3 * ((1.645 + 0.842) / 0.02) ** 2
+    assert one.examples_if_unrelated == pytest.approx(unrelated, rel=0.1)
+    assert one.examples_needed == pytest.approx(unrelated / 10, rel=0.1)
+    assert one.seeds is None and one.seeds_needed is None
+    smaller = plan(tmp_path, task=TASK, margin=0.01)[0]
+    assert smaller.examples_needed == pytest.approx(4 * one.examples_needed, rel=0.01)
+
+
+def test_seeds_that_differ_more_need_more_seeds(tmp_path: Path) -> None:
+    for name, spread in (("narrow", 2), ("wide", 25)):
+        for seed, shift in enumerate((-1, 0, 1)):
+            said = flipped(credits(N, 700 + shift * spread), 3, 3, seed=seed)
+            store_record(tmp_path / name, said, regime="lora", seed=seed)
+    narrow, wide = (plan(tmp_path / name, margin=0.02)[0] for name in ("narrow", "wide"))
+    assert narrow.seeds_needed is not None and wide.seeds_needed is not None
+    assert narrow.seeds_needed < 6 < wide.seeds_needed
+    # 2 s^2 / k (1.645 + 0.842)^2 <= m^2, and somewhat more for Student's t
+    assert wide.seeds_needed == pytest.approx(2 * (0.025 * 2.487 / 0.02) ** 2, rel=0.2)
+    assert not math.isnan(narrow.examples_needed)
+
+
+def test_a_plan_needs_something_to_go_by(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no records here"):
+        plan(tmp_path)
+    store_record(tmp_path, BASE)
+    with pytest.raises(InputError, match="no scored record in scope"):
+        plan(tmp_path, task="mini/choice")
+    with pytest.raises(InputError, match="--margin is a fraction"):
+        plan(tmp_path, margin=2.0)
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base, new = tmp_path / "base", tmp_path / "new"
+    store_record(base, BASE)
+    store_record(new, flipped(BASE, 120, 105))
+
+    def run(*arguments: str) -> int:
+        with pytest.raises(SystemExit) as ended:
+            main(["check", "--baseline", str(base), *arguments])
+        return int(ended.value.code or 0)
+
+    files = ["--markdown", str(tmp_path / "out" / "c.md"), "--junit", str(tmp_path / "c.xml")]
+    assert run("--candidate", str(new), *files) == 3
+    told = capsys.readouterr().out
+    assert "inconclusive: 1 inconclusive" in told and "120 right in the baseline alone" in told
+    assert (tmp_path / "out" / "c.md").read_text().startswith("# bench check: inconclusive")
+    assert (tmp_path / "c.xml").read_text().startswith("<?xml")
+    assert run("--candidate", str(new), "--allow-inconclusive") == 0
+    capsys.readouterr()
+    assert run("--candidate", str(new), "--json") == 3
+    found = json.loads(capsys.readouterr().out)
+    assert found["verdicts"][0]["d"] == pytest.approx(-0.015)
+    assert len(found["verdicts"][0]["flips"]) == 225
+    assert run("--candidate", str(tmp_path / "none")) == 2
+    assert run() == 2
+    assert run("--candidate", str(new), "--map", "gpt") == 2
+    assert "give OLD=NEW" in capsys.readouterr().err
+    assert run("--power") == 0
+    assert run("--candidate", str(new), "--update") == 0
+    assert "changed: gpt zeroshot" in capsys.readouterr().out
+    assert run("--candidate", str(new)) == 0
