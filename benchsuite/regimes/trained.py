@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from benchsuite.training.model import TaskModel
     from benchsuite.training.predictor import TrainedPredictor
 
-DEFAULT_POOLING: dict[str, Literal["first", "last"]] = {
-    "encoder": "first",
+# An encoder's first state has learned something of a text only where a sentence objective taught it
+# (BERT's own had one; RoBERTa, and the model here, have none): the mean does not depend on that.
+DEFAULT_POOLING: dict[str, Literal["first", "last", "mean"]] = {
+    "encoder": "mean",
     "decoder": "last",
     "encoder-decoder": "first",
 }
@@ -57,7 +59,7 @@ class TrainedRegime(ABC):
     """
 
     name: ClassVar[str]
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     summary: ClassVar[str]
     trains: ClassVar[str]
     source: ClassVar[str]

@@ -41,7 +41,7 @@ class TrainingOptions(Options):
     )
     pooling: Literal["first", "last", "mean"] | None = Field(
         default=None,
-        description="state of the sequence that the head reads; none: an encoder's first, a "
+        description="state of the sequence that the head reads; none: the mean of an encoder's, a "
         "decoder's last, an encoder-decoder's decoder's first",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
