@@ -1,6 +1,7 @@
 """The model card and the shortened training log beside exported weights."""
 
 import json
+import math
 import platform
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -16,6 +17,8 @@ from benchsuite.pretrain.tokenizer import KIND_NAMES
 
 LOG_LINES = 1000
 TABLE_ROWS = 12
+NEARLY = 0.05
+"""Share by which numbers that are to be matched may lie apart."""
 
 
 _NAMES = {"gpt2": "GPT-2", "bert": "BERT", "t5": "T5"}
@@ -236,9 +239,20 @@ def _comparison(meta: dict) -> list[str]:
     ]
     for title, show in _COMPARED.items():
         values = [show(models[each]) for each in names]
-        verdict = "equal" if len(set(values)) == 1 else "differs"
-        lines.append(f"| {title} | {' | '.join(values)} | {verdict} |")
+        lines.append(f"| {title} | {' | '.join(values)} | {_agreement(values)} |")
     return ["\n".join(lines)]
+
+
+def _agreement(values: Sequence[str]) -> str:
+    """Whether models agree in something: `equal`, of numbers that nearly do by how much, or not."""
+    if len(set(values)) == 1:
+        return "equal"
+    try:
+        numbers = [float(value.removesuffix(" M").replace(",", "")) for value in values]
+    except ValueError:
+        return "differs"
+    apart = max(numbers) / min(numbers) - 1
+    return f"within {math.ceil(1000 * apart) / 10:g}%" if apart <= NEARLY else "differs"
 
 
 def _text(meta: dict) -> str:
