@@ -286,7 +286,7 @@ class _Run:
     ) -> tuple[TrainedPredictor, list[str], Outcome]:
         """A trained predictor, the names of what was trained, and how it went.
 
-        share: of the epochs; less than all is a trial, which always takes the best epoch.
+        share: of the epochs; less than all is a trial, which is scored once, at its end.
         """
         from benchsuite.errors import CellFailed
         from benchsuite.training.loop import Plan, Trainer
@@ -320,6 +320,7 @@ class _Run:
             decay=options.decay,
             patience=options.patience,
             keep_best=(options.keep == "best" or share < 1) and bool(selection.examples),
+            score_last=share < 1,
             seed=cell.seed or 0,
             run=digest({"run": self.name, "lr": rate, "epochs": epochs}),
             precision=precision,

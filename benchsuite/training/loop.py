@@ -29,8 +29,9 @@ class Plan:
     """How one run is trained.
 
     lr: peak; batch: items a step; warmup: share of the steps; patience: epochs without a better
-    one; keep_best: whether the best epoch's weights are taken in the end. run: names the run in
-    its checkpoint. precision: `float32`, or `bfloat16` for autocast.
+    one; keep_best: whether the best epoch's weights are taken in the end; score_last: whether the
+    last epoch alone is scored, for a run that is compared with others and then forgotten. run:
+    names the run in its checkpoint. precision: `float32`, or `bfloat16` for autocast.
     """
 
     lr: float
@@ -43,6 +44,7 @@ class Plan:
     seed: int
     run: str
     precision: str = "float32"
+    score_last: bool = False
 
 
 @dataclass(slots=True)
@@ -253,7 +255,8 @@ class Trainer:
         state.outcome.losses.append(state.epoch_loss / max(state.epoch_weight, 1))
         state.epoch_loss, state.epoch_weight = 0.0, 0
         score = None
-        if self.select is not None and self.plan.keep_best:
+        scored = not self.plan.score_last or state.epoch == self.plan.epochs
+        if self.select is not None and self.plan.keep_best and scored:
             self.model.eval()
             if not all(bool(torch.isfinite(p).all()) for _, p in self.trained):
                 raise self._diverged("a weight")

@@ -26,7 +26,7 @@ RUNGS = ((4, 0.25), (2, 0.5))
 class Trial:
     """A rate that was tried for a share of the epochs.
 
-    metric, confidence: the best epoch's on the selection slice; the metric is None where it is
+    metric, confidence: on the selection slice, in the end; the metric is None where it is
     undefined, both are where the run diverged.
     """
 

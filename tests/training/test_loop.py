@@ -381,6 +381,21 @@ def test_undefined_scores_are_lower_than_any(model: Model, tmp_path: Path) -> No
     assert outcome.epoch == 2 and outcome.scores == [None] * 3
 
 
+def test_a_trial_is_scored_once(model: Model, tmp_path: Path) -> None:
+    task = made_task(tmp_path / "task", "classification")
+    whole, items, _ = parts(model, task)
+    given = iter([(0.25, -3.0)])
+    outcome = trainer(
+        whole,
+        items,
+        tmp_path / "s",
+        plan=plan(keep_best=True, score_last=True, patience=1),
+        select=lambda: next(given),
+    ).run()
+    assert outcome.scores == [None, None, 0.25]
+    assert (outcome.best, outcome.epoch) == ((0.25, -3.0), 3)
+
+
 SCRIPT = """
 import sys
 from pathlib import Path
