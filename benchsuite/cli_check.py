@@ -42,7 +42,7 @@ def check(
     from benchsuite import console
     from benchsuite.check import render
     from benchsuite.check import result as results
-    from benchsuite.errors import InputError
+    from benchsuite.errors import BenchsuiteError, InputError
 
     if power:
         from benchsuite.check import planning
@@ -64,21 +64,38 @@ def check(
     if candidate is None:
         raise InputError("give --candidate, the store to judge")
     if update:
+        given = {
+            "--policy": policy,
+            "--map": renamed,
+            "--cost": cost,
+            "--markdown": markdown,
+            "--junit": junit,
+            "--json": as_json,
+        }
+        if any(given.values()):
+            names = ", ".join(name for name, value in given.items() if value)
+            raise InputError(f"--update takes no {names}: check first, then accept")
         from benchsuite.check.update import update as accept
 
         scope = results.tasks_of(suite, tasks_dir or [])
         for line in accept(baseline, candidate, scope):
-            console.out.print(line, markup=False, soft_wrap=True)
+            console.out.print(render.clean(line), markup=False, soft_wrap=True)
         return
-    found = results.check(
-        baseline,
-        candidate,
-        suite=suite,
-        policy=policy,
-        renamed=_renamed(renamed or []),
-        cost=cost,
-        tasks_dir=tasks_dir or [],
-    )
+    try:
+        found = results.check(
+            baseline,
+            candidate,
+            suite=suite,
+            policy=policy,
+            renamed=renamed or [],
+            cost=cost,
+            tasks_dir=tasks_dir or [],
+        )
+    except BenchsuiteError:
+        raise
+    except Exception as error:  # exit code 1 would tell a CI that the model got worse
+        what = f"{type(error).__name__}: {error}"
+        raise InputError(f"the stores cannot be compared, a record is broken ({what})") from error
     if markdown is not None:
         results.write_text(markdown, render.to_markdown(found))
     if junit is not None:
@@ -93,19 +110,3 @@ def check(
             console.out.print(line, markup=False, soft_wrap=True)
         console.out.print(render.summary(found), markup=False, style="bold")
     raise typer.Exit(found.exit_code(allow_inconclusive))
-
-
-def _renamed(pairs: list[str]) -> dict[str, str]:
-    """`OLD=NEW` as given to --map; options of a regime may hold a sign of equality, too."""
-    from benchsuite.errors import InputError
-
-    found = {}
-    for text in pairs:
-        # The one in the middle: both sides have as many of their own.
-        parts = text.split("=")
-        half = len(parts) // 2
-        old, new = "=".join(parts[:half]), "=".join(parts[half:])
-        if len(parts) % 2 or not old or not new:
-            raise InputError(f"--map {text}: give OLD=NEW")
-        found[old] = new
-    return found

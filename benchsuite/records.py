@@ -153,6 +153,8 @@ def read(folder: Path) -> Record:
         isinstance(record.cell.get(name), str) for name in ("model", "regime", "task", "key")
     ):
         raise InputError(f"{path}: cell lacks its model, regime, task or key")
+    if not isinstance(record.cell.get("key_parts", {}), dict):
+        raise InputError(f"{path}: cell.key_parts is no mapping")
     return record
 
 
@@ -171,7 +173,10 @@ def read_outcomes(folder: Path, record: Record | None = None) -> pd.DataFrame:
     record = record or read(folder)
     if hashlib.sha256(content).hexdigest() != record.provenance.get("outcomes_sha256"):
         raise InputError(f"{path}: truncated or not the file its record names; rerun with --force")
-    outcomes = pd.read_parquet(io.BytesIO(content))
+    try:
+        outcomes = pd.read_parquet(io.BytesIO(content))
+    except (OSError, ValueError) as error:  # pyarrow's are of these kinds
+        raise InputError(f"{path}: no parquet file ({' '.join(str(error).split())})") from None
     if "primary" not in outcomes:  # of a record without other ways of scoring
         outcomes["primary"] = True
     return outcomes

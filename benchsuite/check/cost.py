@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,24 @@ from statistics import median
 from typing import Any
 
 from benchsuite import profiles
+from benchsuite.cells import digest
 from benchsuite.check.policy import Policy
 from benchsuite.check.verdict import Outcome
 from benchsuite.errors import InputError
-from benchsuite.profiles import Profile
+from benchsuite.profiles import MOST_BUSY, Profile
 
 MORE_IS_BETTER = ("training_examples_per_s", "examples_per_s")
-SAME = ("hardware", "dtype", "device", "batch_tokens", "max_length", "threads", "examples")
+SAME = (
+    "hardware",
+    "dtype",
+    "device",
+    "batch_tokens",
+    "max_length",
+    "threads",
+    "examples",
+    "task_version",
+    "data",
+)
 """What of a profile's description must agree for a cost to be compared."""
 
 
@@ -37,7 +49,9 @@ class CostVerdict:
     @property
     def ratio(self) -> float:
         """How many times the baseline's."""
-        return self.candidate / self.baseline if self.baseline else float("inf")
+        if self.baseline == 0:
+            return 1.0 if self.candidate == 0 else math.inf
+        return self.candidate / self.baseline
 
 
 def judge_costs(
@@ -53,34 +67,57 @@ def judge_costs(
     inconclusive where they overlap. Raises InputError where a store has no profile, one cannot be
     read, or they were not made on the same hardware in the same way.
     """
-    mine, theirs = _read(baseline), _read(candidate)
-    by_name = {(one.cell["model"], one.cell["regime"], one.cell["task"]): one for one in theirs}
     verdicts: list[CostVerdict] = []
     missing: list[str] = []
-    for one in mine:
-        cell = one.cell
-        if one.status != "done" or (tasks is not None and cell["task"] not in tasks):
+    theirs = _newest(_read(candidate))
+    for (named, how), one in _newest(_read(baseline)).items():
+        model, regime, task = named
+        if tasks is not None and task not in tasks:
             continue
-        model, regime = (renamed.get(cell[part], cell[part]) for part in ("model", "regime"))
-        other = by_name.get((model, regime, cell["task"]))
-        if other is None or other.status != "done":
+        wanted = (renamed.get(model, model), renamed.get(regime, regime), task)
+        other = theirs.get((wanted, how))
+        if other is None:
+            others = [profile for (name, _), profile in theirs.items() if name == wanted]
+            if others:
+                different = [
+                    part for part in SAME if one.cell.get(part) != others[0].cell.get(part)
+                ]
+                raise InputError(
+                    f"profile of {one.name}: costs compare on one machine and alike only; these "
+                    f"differ in {', '.join(different)}"
+                )
             missing.append(f"profile of {one.name}: not in the candidate, or not done there")
             continue
-        different = [part for part in SAME if cell.get(part) != other.cell.get(part)]
-        if different:
-            raise InputError(
-                f"profile of {one.name}: costs compare on one machine only; these differ in "
-                f"{', '.join(different)}"
-            )
         before, after = _measures(one), _measures(other)
-        verdicts += [
-            _verdict(one.name, name, before[name], after[name], getattr(policy.cost, name))
+        missing += [
+            f"profile of {one.name}: no {name} in the candidate"
             for name in before
-            if name in after
+            if name not in after
+        ]
+        busy = max((*one.busy.values(), *other.busy.values()), default=0.0) > MOST_BUSY
+        name = f"{one.name} (busy)" if busy else one.name
+        verdicts += [
+            _verdict(name, measure, before[measure], after[measure], getattr(policy.cost, measure))
+            for measure in before
+            if measure in after
         ]
     if not verdicts and not missing:
         raise InputError(f"{baseline}: no profile in scope; make some with `bench profile`")
     return verdicts, missing
+
+
+def _newest(found: Sequence[Profile]) -> dict[tuple[tuple[str, str, str], str], Profile]:
+    """Done profiles by model, regime and task, and by how they were made; of several the newest."""
+    newest = {}
+    for one in sorted(found, key=lambda one: str(one.provenance.get("time", ""))):
+        cell = one.cell
+        try:
+            named = (str(cell["model"]), str(cell["regime"]), str(cell["task"]))
+        except KeyError as error:
+            raise InputError(f"a profile's cell lacks its {error}; profile again") from None
+        if one.status == "done":
+            newest[named, digest({part: cell.get(part) for part in SAME})] = one
+    return newest
 
 
 def _read(store: Path) -> list[Profile]:
@@ -102,7 +139,7 @@ def _measures(one: Profile) -> dict[str, list[float]]:
     return {
         name: value if isinstance(value, list) else [float(value)]
         for name, value in found.items()
-        if value
+        if value is not None
     }
 
 
@@ -122,7 +159,7 @@ def _verdict(
 
 
 def _band(values: list[float]) -> tuple[float, float]:
-    """The 95% interval of the median by order statistics; of five repeats it is their range.
+    """An interval of the median by order statistics, of 95%; the range of five repeats is of 94%.
 
     Distribution-free: the number of values below the median is binomial (Conover 1999, chapter 3).
     """

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchsuite import records
-from benchsuite.cells import digest
+from benchsuite.cells import RegimeCall, digest, parse_regime
 from benchsuite.errors import InputError
 from benchsuite.records import Record
 from benchsuite.regimes.support import TRAINED
 from benchsuite.report.table import one_a_seed, settings
 
 Identity = tuple[str, ...]
+Renamed = Mapping[str, str]
 
 FREE_PARTS = (
     "weights",
@@ -31,7 +32,7 @@ FREE_PARTS = (
 """Parts of a cell's key in which two arms may differ: comparing models, and ways of computing, is
 what a gate is for. `score` leaves the headline as it is."""
 SHARED_PARTS = ("task", "task_version", "task_rules", "data", "metrics_version")
-"""All that must agree where one regime is compared with another."""
+"""All that must agree where `--map` pairs one regime with another."""
 PART_NAMES = {
     "task_version": "task version",
     "task_rules": "rules of the task",
@@ -53,47 +54,52 @@ class Stored:
     record: Record
     folder: Path
 
+    @property
+    def is_done(self) -> bool:
+        """Whether there is a score to compare."""
+        return self.record.status == "done"
+
+    @property
+    def seed(self) -> Any:
+        """None where the regime draws nothing."""
+        return self.record.cell.get("seed")
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether seeds are a sample: of a trained regime, not of drawn demonstrations."""
+        return self.seed is not None and self.record.cell.get("regime_name") in TRAINED
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The records of one cell in both stores, a seed each.
+    """The records of one cell in both stores, a seed each."""
 
-    model, regime, task: the baseline's.
-    """
-
-    model: str
-    regime: str
-    task: str
     baseline: tuple[Stored, ...]
     candidate: tuple[Stored, ...]
 
     @property
+    def task(self) -> str:
+        """The task's id."""
+        return str(self.baseline[0].record.cell["task"])
+
+    @property
     def name(self) -> str:
         """For people: `gpt zeroshot glue/sst2`, and what it is compared with where that differs."""
-        own, theirs = self.baseline[0].record, self.candidate[0].record.cell
-        seed = "" if self.is_seeded or own.cell.get("seed") is None else f" seed {own.cell['seed']}"
-        against = [
-            str(theirs[part])
-            for part, name in (("model", self.model), ("regime", self.regime))
-            if theirs[part] != name
-        ]
-        arrow = f" -> {' '.join(against)}" if against else ""
-        extras = settings(own)
-        how = f" ({', '.join(extras)})" if extras else ""
-        return f"{self.model} {self.regime} {self.task}{seed}{how}{arrow}"
+        one, other = self.baseline[0], self.candidate[0]
+        name, theirs = (label(side, with_seed=not self.is_seeded) for side in (one, other))
+        return name if name == theirs else f"{name} -> {theirs.replace(f' {self.task}', '')}"
 
     @property
     def is_seeded(self) -> bool:
-        """Whether seeds make the arms: of a trained regime, not of drawn demonstrations."""
-        cell = self.baseline[0].record.cell
-        return cell.get("seed") is not None and cell.get("regime_name") in TRAINED
+        """Whether seeds make an arm of either side."""
+        return self.baseline[0].is_trained or self.candidate[0].is_trained
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
     """What two stores have in common. missing: what the candidate lacks, a line each.
 
-    skipped: what the baseline itself has no score of.
+    skipped: what the baseline itself has no score of, and what else was not compared.
     """
 
     pairs: list[Pair]
@@ -101,73 +107,73 @@ class Paired:
     skipped: list[str]
 
 
-def read_records(store: Path) -> list[Stored]:
-    """All records of a store. Raises InputError where there are none or one cannot be read."""
+def read_records(store: Path, tasks: Sequence[str] | None = None) -> list[Stored]:
+    """The records of a store, of these tasks or of all.
+
+    Raises InputError where there are none or one cannot be read.
+    """
     folders = records.store_folders(store)
     if not folders:
         raise InputError(f"{store}: no records here")
-    return [Stored(records.read(folder), folder) for folder in folders]
+    found = []
+    for folder in folders:
+        record = records.read(folder)
+        if tasks is None or record.cell["task"] in tasks:
+            found.append(Stored(record, folder))
+    return found
 
 
 def pair(
-    baseline: Sequence[Stored],
-    candidate: Sequence[Stored],
-    *,
-    tasks: Sequence[str] | None = None,
-    renamed: Mapping[str, str] | None = None,
+    baseline: Sequence[Stored], candidate: Sequence[Stored], renamed: Renamed | None = None
 ) -> Paired:
     """Pair records by model, task, regime with options, and split.
 
     Args:
-        tasks: ids that are in scope; all of the baseline's without.
         renamed: a model or regime of the baseline -> the candidate's that stands for it.
 
     Raises InputError where records that belong together were made under different conditions, or
     nothing is comparable.
     """
-    renamed = renamed or {}
-    scope = [one for one in baseline if tasks is None or one.record.cell["task"] in tasks]
-    _check_renamed(renamed, scope, candidate)
+    renamed = {_regime(old): _regime(new) for old, new in (renamed or {}).items()}
+    _check_renamed(renamed, baseline, candidate)
     theirs: dict[Identity, list[Stored]] = defaultdict(list)
     for one in candidate:
         theirs[identity(one.record, {})].append(one)
-    groups: dict[tuple[Identity, Identity, str], list[Stored]] = defaultdict(list)
+    groups: dict[tuple[Identity, str], list[Stored]] = defaultdict(list)
     result = Paired([], [], [])
-    for one in scope:
-        record = one.record
-        if record.status == "done":
-            how = digest({"parts": _conditions(record, renamed), "settings": settings(record)})
-            groups[identity(record, {}), identity(record, renamed), how].append(one)
+    undone = []
+    for one in baseline:
+        if one.is_done:
+            how = [_conditions(one.record, False), settings(one.record)]
+            seed = None if one.is_trained else one.seed
+            groups[identity(one.record, {}), digest({"how": how, "seed": seed})].append(one)
         else:
-            result.skipped.append(
-                f"{label(record)}: {record.status} in the baseline: {record.reason}"
-            )
+            undone.append(one)
+    claimed = {(identity(group[0].record, renamed), _way(group[0])) for group in groups.values()}
+    scored = {label(one) for group in groups.values() for one in group}
+    result.skipped.extend(
+        f"{_because(one)} in the baseline" for one in undone if label(one) not in scored
+    )
     alone = 0
-    for (_, wanted, _), group in groups.items():
-        first = group[0].record
-        found = theirs.get(wanted, [])
-        done = [one for one in found if one.record.status == "done"]
-        if not done:
-            result.missing.append(_absence(first, found))
+    for group in groups.values():
+        wanted = identity(group[0].record, renamed)
+        found = _counterpart(group[0], theirs.get(wanted, []), claimed, renamed)
+        if isinstance(found, str):
+            result.missing.append(found)
             continue
-        same = [
-            one for one in done if _conditions(one.record, renamed) == _conditions(first, renamed)
+        for arm in _arms_of(found):
+            made = Pair(_arm(group), arm)
+            if _folders(made.baseline) == _folders(made.candidate):
+                alone += 1
+            else:
+                result.pairs.append(made)
+        seeds = {one.seed for one in found}
+        lost = [
+            one
+            for one in theirs[wanted]
+            if one.record.status == "failed" and one.seed not in seeds and one.is_trained
         ]
-        if not same:
-            raise InputError(_difference(first, done[0].record, renamed))
-        seeds = {one.record.cell.get("seed") for one in same}
-        for one in found:
-            if one.record.status != "done" and one.record.cell.get("seed") not in seeds:
-                result.missing.append(
-                    f"{label(one.record)}: {one.record.status}: {one.record.reason}"
-                )
-        alike = [one for one in same if settings(one.record) == settings(first)] or same
-        cell = first.cell
-        made = Pair(cell["model"], cell["regime"], cell["task"], _arm(group), _arm(alike))
-        if _folders(made.baseline) == _folders(made.candidate):
-            alone += 1
-        else:
-            result.pairs.append(made)
+        result.missing.extend(dict.fromkeys(_because(one) for one in lost))
     if alone:
         result.skipped.append(f"{alone} cell(s) whose records are the same files on both sides")
     if not result.pairs and not result.missing:
@@ -177,47 +183,134 @@ def pair(
     return result
 
 
-def _check_renamed(
-    renamed: Mapping[str, str], scope: Sequence[Stored], candidate: Sequence[Stored]
-) -> None:
-    """Raise InputError where `--map` names what is not there: a slip would look like a loss."""
-    for stored, names, where in (
-        (scope, renamed.keys(), "baseline"),
-        (candidate, renamed.values(), "candidate"),
-    ):
-        known = {one.record.cell[part] for one in stored for part in ("model", "regime")}
-        for name in names:
-            if name not in known:
-                raise InputError(
-                    f"--map: the {where} has no model or regime '{name}'; it has "
-                    f"{', '.join(sorted(known)) or 'nothing'}"
-                )
+def _counterpart(
+    mine: Stored,
+    found: Sequence[Stored],
+    claimed: Collection[tuple[Identity, str]],
+    renamed: Renamed,
+) -> list[Stored] | str:
+    """The candidate's records of a baseline's cell, or why they are missing.
+
+    found: all of the candidate's under that name. claimed: which of the baseline's cells there are,
+    by name and settings: what another of them is compared with cannot stand for this one.
+    """
+    if not found:
+        return f"{label(mine)}: not in the candidate"
+    exact = [one for one in found if settings(one.record) == settings(mine.record)]
+    relaxed = _regime(mine.record.cell["regime"]) != _regime(found[0].record.cell["regime"])
+    wanted = _conditions(mine.record, relaxed)
+    done = [one for one in found if one.is_done]
+    same = [one for one in done if _conditions(one.record, relaxed) == wanted]
+    if not mine.is_trained and not relaxed and mine.seed is not None:
+        same = [one for one in same if one.seed == mine.seed]
+    alike = [one for one in same if one in exact]
+    if alike:
+        return alike
+    failed = [one for one in exact if not one.is_done]
+    if failed:
+        return f"{_because(failed[0])} in the candidate"
+    own = identity(mine.record, renamed)
+    free = [one for one in same if (own, _way(one)) not in claimed]
+    if free:
+        return free
+    others = [one for one in done if (own, _way(one)) not in claimed]
+    if same or not done or not others:
+        return f"{label(mine)}: not in the candidate"
+    raise InputError(_difference(mine, others[0], relaxed))
 
 
-def identity(record: Record, renamed: Mapping[str, str]) -> Identity:
-    """What a cell is called, as the candidate calls it."""
-    cell = record.cell
-    drawn = cell.get("regime_name") not in TRAINED  # demonstrations: a seed is a cell of its own
-    return (
-        renamed.get(cell["model"], cell["model"]),
-        renamed.get(cell["regime"], cell["regime"]),
-        cell["task"],
-        str(cell.get("seed")) if drawn else "",
+def _way(one: Stored) -> str:
+    """Settings and conditions under which a record was made, its seed aside."""
+    return digest({"how": [_conditions(one.record, False), settings(one.record)]})
+
+
+def _arms_of(found: Sequence[Stored]) -> list[tuple[Stored, ...]]:
+    """Seeds of a trained regime as one arm; of drawn demonstrations, each its own."""
+    if found[0].is_trained:
+        return [_arm(found)]
+    by_seed: dict[Any, list[Stored]] = defaultdict(list)
+    for one in found:
+        by_seed[one.seed].append(one)
+    return [_arm(group) for group in by_seed.values()]
+
+
+def parse_map(
+    text: str, baseline: Sequence[Stored], candidate: Sequence[Stored]
+) -> tuple[str, str]:
+    """`OLD=NEW` of `--map`; options hold signs of equality, so that names decide where it parts."""
+    mine, theirs = _known(baseline), _known(candidate)
+    for place in [place for place, letter in enumerate(text) if letter == "="]:
+        old, new = text[:place], text[place + 1 :]
+        if _regime(old) in mine and _regime(new) in theirs:
+            return old, new
+    raise InputError(
+        f"--map {text}: give OLD=NEW, a model or regime of the baseline ({_list(mine)}) and one of "
+        f"the candidate ({_list(theirs)})"
     )
 
 
-def _conditions(record: Record, renamed: Mapping[str, str]) -> dict[str, Any]:
-    """What must agree for two records to be compared."""
+def _known(stored: Sequence[Stored]) -> set[str]:
+    """Names of models and regimes."""
+    return {_regime(one.record.cell[part]) for one in stored for part in ("model", "regime")}
+
+
+def _list(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _check_renamed(
+    renamed: Renamed, baseline: Sequence[Stored], candidate: Sequence[Stored]
+) -> None:
+    """Raise InputError where a name is not there: a slip would look like a loss."""
+    for stored, names, where in (
+        (baseline, renamed.keys(), "baseline"),
+        (candidate, renamed.values(), "candidate"),
+    ):
+        known = _known(stored)
+        for name in names:
+            if name not in known:
+                raise InputError(
+                    f"--map: the {where} has no model or regime '{name}'; it has {_list(known)}"
+                )
+
+
+def _regime(text: str) -> str:
+    """A regime with its options in one order; any other name as it is."""
+    try:
+        call = parse_regime(text)
+    except InputError:
+        return text
+    return str(RegimeCall(name=call.name, options=dict(sorted(call.options.items()))))
+
+
+def identity(record: Record, renamed: Renamed) -> Identity:
+    """What a cell is called, as the candidate calls it; its seed, cap and settings aside."""
+    cell = record.cell
+    regime = _regime(cell["regime"])
+    data = cell.get("key_parts", {}).get("data", {})
+    splits = sorted(data) or sorted(cell.get("splits") or ())
+    return (
+        renamed.get(cell["model"], cell["model"]),
+        renamed.get(regime, regime),
+        cell["task"],
+        "+".join(splits) if record.status == "done" and cell.get("splits") else "",
+    )
+
+
+def _conditions(record: Record, relaxed: bool) -> dict[str, Any]:
+    """What must agree for two records to be compared. relaxed: they are of two regimes."""
     parts = record.parts_but(FREE_PARTS)
-    regime = record.cell["regime"]
-    if regime in renamed or regime in renamed.values():
+    if relaxed:
         return {name: part for name, part in parts.items() if name in SHARED_PARTS}
+    # Demonstrations are drawn by the seed, which pairs them.
+    if record.cell.get("regime_name") == "fewshot":
+        parts.pop("train", None)
     return parts
 
 
-def _difference(mine: Record, theirs: Record, renamed: Mapping[str, str]) -> str:
+def _difference(mine: Stored, theirs: Stored, relaxed: bool) -> str:
     """What two records differ in that must agree."""
-    a, b = _conditions(mine, renamed), _conditions(theirs, renamed)
+    a, b = _conditions(mine.record, relaxed), _conditions(theirs.record, relaxed)
     found = []
     for part in sorted({*a, *b}):
         if a.get(part) != b.get(part):
@@ -225,26 +318,30 @@ def _difference(mine: Record, theirs: Record, renamed: Mapping[str, str]) -> str
             short = all(isinstance(one.get(part), int | bool) for one in (a, b))
             found.append(f"{name} ({a[part]} and {b[part]})" if short else name)
     counts = ""
-    if "data" in a and a["data"] != b.get("data") and mine.headline and theirs.headline:
-        counts = f" ({mine.headline.n:,} and {theirs.headline.n:,} examples)"
+    heads = mine.record.headline, theirs.record.headline
+    if a.get("data") != b.get("data") and heads[0] and heads[1]:
+        counts = f" ({heads[0].n:,} and {heads[1].n:,} examples)"
     return (
         f"{label(mine)}: baseline and candidate were not made under the same conditions: "
-        f"{', '.join(found)}{counts}; make both in the same way, or accept the candidate with "
-        "--update"
+        f"{', '.join(found)}{counts}; make both in the same way"
     )
 
 
-def _absence(record: Record, found: Sequence[Stored]) -> str:
-    """Why the candidate has no score."""
-    if not found:
-        return f"{label(record)}: not in the candidate"
-    other = found[0].record
-    return f"{label(record)}: {other.status} in the candidate: {other.reason}"
+def _because(one: Stored) -> str:
+    return f"{label(one)}: {one.record.status} ({one.record.reason})"
 
 
-def label(record: Record) -> str:
-    extras = settings(record)
-    return f"{record.name} ({', '.join(extras)})" if extras else record.name
+def label(one: Stored, with_seed: bool = True) -> str:
+    """Model, regime and task, with every setting that is not the default."""
+    cell = one.record.cell
+    extras = settings(one.record)
+    if cell.get("limit"):
+        extras.append(f"{cell['limit']:,} examples")
+    if cell.get("train_limit") and cell.get("regime_name") in TRAINED:
+        extras.append(f"{cell['train_limit']:,} training examples")
+    seed = f" seed {one.seed}" if with_seed and one.seed is not None else ""
+    how = f" ({', '.join(extras)})" if extras else ""
+    return f"{cell['model']} {cell['regime']} {cell['task']}{seed}{how}"
 
 
 def _arm(group: Sequence[Stored]) -> tuple[Stored, ...]:

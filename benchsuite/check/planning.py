@@ -18,16 +18,14 @@ from typing import Any
 
 from scipy.stats import norm
 
-from benchsuite import records
-from benchsuite.check.pairs import Pair, Stored, identity, read_records
+from benchsuite.check.outcomes import headline_of, read_tables, spec_of
+from benchsuite.check.pairs import Stored, identity, label, read_records
 from benchsuite.check.policy import load_policy
 from benchsuite.check.result import tasks_of
 from benchsuite.check.verdict import POWER
 from benchsuite.errors import InputError
 from benchsuite.report.table import one_a_seed
-from benchsuite.results import tables_of
 from benchsuite.stats import combine, paired_draws
-from benchsuite.tasks.task import load_task
 
 ALIKE = 0.9
 """Correlation assumed of two arms' answers where the baseline has no second arm to measure it."""
@@ -36,21 +34,25 @@ HEADER = ("cell", "metric", "margin", "examples", "needed", "if unrelated", "see
 LEGEND = (
     "needed: examples with which an unchanged candidate passes in 80% of cases, its answers as "
     "much alike as those of two seeds of the baseline, or 0.9 correlated where there are no seeds; "
-    "if unrelated: were they not alike at all, the most it can be. needed seeds: of each arm, on "
-    "the examples there are; none: more seeds alone do not do it, or there are no three to go by."
+    "if unrelated: were they not alike at all, the most it can be; both with the seeds there are. "
+    "needed seeds: of each arm, on the examples there are. none: that alone does not do it, "
+    "or there are no three seeds to go by."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one cell of the baseline needs. seeds_needed: None where seeds do not matter or help."""
+    """What one cell of the baseline needs; None where that alone does not do it.
+
+    seeds: of the cell, None where it has none.
+    """
 
     name: str
     metric: str
     margin: float
     examples: int
-    examples_needed: int
-    examples_if_unrelated: int
+    examples_needed: int | None
+    examples_if_unrelated: int | None
     seeds: int | None
     seeds_needed: int | None
 
@@ -65,8 +67,8 @@ class Plan:
             self.metric,
             f"{100 * self.margin:.2f}",
             self.examples,
-            self.examples_needed,
-            self.examples_if_unrelated,
+            "none" if self.examples_needed is None else self.examples_needed,
+            "none" if self.examples_if_unrelated is None else self.examples_if_unrelated,
             self.seeds,
             "none" if self.seeds and self.seeds_needed is None else self.seeds_needed,
         )
@@ -87,52 +89,49 @@ def plan(
     rules = load_policy(policy)
     scope = [task] if task is not None else tasks_of(suite, tasks_dir)
     groups: dict[tuple[str, ...], list[Stored]] = defaultdict(list)
-    for one in read_records(baseline):
-        record = one.record
-        has_value = record.headline is not None and record.headline.value is not None
-        if has_value and (scope is None or record.cell["task"] in scope):
-            groups[identity(record, {})].append(one)
+    for one in read_records(baseline, scope):
+        headline = one.record.headline
+        # Without width nothing varies, and no number of examples follows from it.
+        if headline is not None and headline.low is not None and headline.low != headline.high:
+            groups[identity(one.record, {})].append(one)
     if not groups:
-        raise InputError(f"{baseline}: no scored record in scope")
+        raise InputError(f"{baseline}: no record in scope that has an interval")
     plans = []
     for _, group in sorted(groups.items()):
         by_key = {one.record.key: one for one in group}
         arm = tuple(by_key[r.key] for r in one_a_seed([one.record for one in group]))
-        headline = arm[0].record.headline
-        assert headline is not None
-        cell = arm[0].record.cell
-        own = margin if margin is not None else rules.margin(cell["task"], headline.metric)
-        pair = Pair(cell["model"], cell["regime"], cell["task"], arm, arm)
-        plans.append(_plan(pair, own, rules.alpha, tasks_dir))
+        task_id, metric = arm[0].record.cell["task"], headline_of(arm[0].record).metric
+        own = margin if margin is not None else rules.margin(task_id, metric)
+        plans.append(_plan(arm, own, rules.alpha, tasks_dir))
     return plans
 
 
-def _plan(pair: Pair, margin: float, alpha: float, tasks_dir: Sequence[Path]) -> Plan:
-    arm = pair.baseline
-    headline = arm[0].record.headline
-    assert headline is not None and headline.n
-    if headline.low is None or headline.high is None:
-        raise InputError(f"{pair.name}: the record has no interval to plan by")
+def _plan(arm: tuple[Stored, ...], margin: float, alpha: float, tasks_dir: Sequence[Path]) -> Plan:
+    headline = headline_of(arm[0].record)
+    assert headline.low is not None and headline.high is not None
     alone = ((headline.high - headline.low) / (2 * norm.ppf(0.975))) ** 2
-    unrelated = 2 * alone
     alike = _variance_between(arm, tasks_dir) if len(arm) > 1 else 2 * (1 - ALIKE) * alone
     reach = float(norm.ppf(1 - alpha) + norm.ppf(POWER))
-
-    def needed(variance_now: float) -> int:
-        return math.ceil(variance_now * headline.n * (reach / margin) ** 2)
-
-    seeds_needed = None
-    if pair.is_seeded and len(arm) > 2:
+    trained = arm[0].is_trained
+    of_seeds, seeds_needed = 0.0, None
+    if trained and len(arm) > 2:
         between = variance(_value(one) for one in arm)
+        of_seeds = 2 * between / len(arm)
         seeds_needed = _seeds(alike, between, margin, alpha)
+
+    def needed(of_examples: float) -> int | None:
+        """Examples; None where the seeds' part alone is too large."""
+        room = (margin / reach) ** 2 - of_seeds
+        return math.ceil(of_examples * headline.n / room) if room > 0 else None
+
     return Plan(
-        name=pair.name,
+        name=label(arm[0], with_seed=False),
         metric=headline.metric,
         margin=margin,
         examples=headline.n,
         examples_needed=needed(alike),
-        examples_if_unrelated=needed(unrelated),
-        seeds=len(arm) if pair.is_seeded else None,
+        examples_if_unrelated=needed(2 * alone),
+        seeds=len(arm) if trained else None,
         seeds_needed=seeds_needed,
     )
 
@@ -148,18 +147,17 @@ def _seeds(of_examples: float, between: float, margin: float, alpha: float) -> i
 
 def _variance_between(arm: Sequence[Stored], tasks_dir: Sequence[Path]) -> float:
     """Variance over examples of the difference of two seeds, the mean over neighbouring ones."""
-    spec = load_task(arm[0].record.cell["task"], tasks_dirs=tuple(tasks_dir)).spec
-    headline = arm[0].record.headline
-    assert headline is not None
-    tables = [tables_of(records.read_outcomes(one.folder, one.record)) for one in arm]
+    spec = spec_of(arm[0].record, tasks_dir)
+    metric = headline_of(arm[0].record).metric
+    tables = [read_tables(one, spec) for one in arm]
     found = [
-        float(paired_draws(spec, headline.metric, a, b).var(ddof=1))
+        float(paired_draws(spec, metric, a, b).var(ddof=1))
         for a, b in zip(tables, tables[1:], strict=False)
     ]
     return sum(found) / len(found)
 
 
 def _value(one: Stored) -> float:
-    headline = one.record.headline
-    assert headline is not None and headline.value is not None
-    return headline.value
+    value = headline_of(one.record).value
+    assert value is not None  # it has an interval
+    return value

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from pydantic import Field
 
@@ -13,6 +14,7 @@ from benchsuite.versioned import Part
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Margin = Annotated[float, Field(gt=0, le=1)]
 Probability = Annotated[float, Field(gt=0, lt=0.5)]
 
 MARGINS = {
@@ -23,16 +25,28 @@ MARGINS = {
     "spearman": 0.02,
     "em": 0.02,
     "entity_f1": 0.02,
+    # of lm-eval
+    "acc": 0.02,
+    "acc_norm": 0.02,
+    "exact_match": 0.02,
 }
 """Losses that nobody would act on, as fractions (two points of accuracy). Matthews' correlation of
 two even classes is twice the accuracy less one: four points of it are two of accuracy."""
-LOWER_IS_BETTER = ("perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte")
+
+
+class Judged(Protocol):
+    """What has a metric and a task."""
+
+    @property
+    def metric(self) -> str: ...  # noqa: D102
+    @property
+    def task(self) -> str: ...  # noqa: D102
 
 
 class TaskRule(Part):
     """What a task has of its own. margin: of its headline metric; seed_sd: see `Policy`."""
 
-    margin: Positive | None = None
+    margin: Margin | None = None
     strict: bool | None = None
     seed_sd: NotNegative | None = None
 
@@ -57,7 +71,7 @@ class Policy(Part):
 
     alpha: Probability = 0.05
     strict: bool = False
-    margins: dict[str, Positive] = Field(default_factory=dict)
+    margins: dict[str, Margin] = Field(default_factory=dict)
     seed_sd: dict[str, NotNegative] = Field(default_factory=dict)
     tasks: dict[str, TaskRule] = Field(default_factory=dict)
     cost: CostMargins = Field(default_factory=CostMargins)
@@ -72,6 +86,17 @@ class Policy(Part):
                 f"(--policy), under `margins`"
             )
         return found
+
+    def unused(self, judged: Iterable[Judged]) -> list[str]:
+        """Lines on what the policy names and nothing that was judged has: perhaps a slip."""
+        judged = list(judged)
+        metrics, tasks = {one.metric for one in judged}, {one.task for one in judged}
+        lines = [
+            f"the policy's metric '{name}': nothing has it"
+            for name in sorted({*self.margins, *self.seed_sd} - metrics)
+        ]
+        others = sorted({*self.tasks} - tasks)
+        return lines + [f"the policy's task '{name}': nothing is of it" for name in others]
 
     def is_strict(self, task: str) -> bool:
         """Whether any significant loss of the task fails."""

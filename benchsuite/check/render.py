@@ -14,20 +14,21 @@ HEADER = ("cell", "metric", "n", "baseline", "candidate", "difference", "margin"
 COST_HEADER = ("profile", "measure", "baseline", "candidate", "ratio", "margin", "verdict")
 FLIPS_SHOWN = 10
 LEGEND = (
-    "Difference: candidate - baseline, in points, with its one-sided 95% bounds. p: one-sided, of "
-    "a loss, adjusted for the number of tests (Holm). fail: the loss is significant and reaches "
-    "the margin; pass: a loss of the margin is ruled out; inconclusive: neither."
+    "Difference: candidate - baseline, in points, with its one-sided bounds at {level:.3g}%. p: "
+    "one-sided, of a loss, adjusted for the number of tests (Holm). fail: the loss is significant "
+    "and, but for strict tasks, reaches the margin; pass: a loss of the margin is ruled out; "
+    "inconclusive: neither."
 )
 
 
 def rows(result: Result) -> list[tuple[str, ...]]:
     """A row a verdict, under HEADER."""
-    return [_row(one) for one in result.verdicts]
+    return [tuple(clean(cell) for cell in _row(one)) for one in result.verdicts]
 
 
 def cost_rows(result: Result) -> list[tuple[str, ...]]:
     """A row a cost, under COST_HEADER."""
-    return [_cost_row(one) for one in result.costs]
+    return [tuple(clean(cell) for cell in _cost_row(one)) for one in result.costs]
 
 
 def remarks(result: Result) -> list[str]:
@@ -42,7 +43,7 @@ def remarks(result: Result) -> list[str]:
                 f"{one.name}: better by the margin or more; a broken extractor can do that, too"
             )
         lines += _flips(one)
-    return lines
+    return [clean(line) for line in dict.fromkeys(lines)]
 
 
 def summary(result: Result) -> str:
@@ -60,13 +61,17 @@ def summary(result: Result) -> str:
 def to_markdown(result: Result) -> str:
     """A comment for a pull request, the same for the same result."""
     lines = [f"# bench check: {escape(summary(result))}", ""]
-    lines += [f"Baseline `{result.baseline}`, candidate `{result.candidate}`. {LEGEND}", ""]
+    legend = LEGEND.format(level=100 * (1 - result.policy.alpha))
+    lines += [
+        f"Baseline {escape(result.baseline)}, candidate {escape(result.candidate)}. {legend}",
+        "",
+    ]
     if result.verdicts:
         lines += [*pipe_table(HEADER, rows(result), left=2), ""]
     if result.costs:
         lines += [*pipe_table(COST_HEADER, cost_rows(result), left=2), ""]
     lines += [f"- {escape(line)}" for line in remarks(result)]
-    return "\n".join(lines).rstrip() + "\n"
+    return clean("\n".join(lines).rstrip(), keep="\n") + "\n"
 
 
 def to_junit(result: Result, allow_inconclusive: bool = False) -> str:
@@ -78,16 +83,16 @@ def to_junit(result: Result, allow_inconclusive: bool = False) -> str:
             name, text = one.name, f"{_reason(one)} ({_difference(one)})"
         else:
             name, text = f"{one.name} {one.measure}", f"{one.ratio:.3f} times the baseline's"
-        case = ET.SubElement(suite, "testcase", classname="bench check", name=_clean(name))
+        case = ET.SubElement(suite, "testcase", classname="bench check", name=clean(name))
         if one.outcome == "inconclusive" and allow_inconclusive:
-            ET.SubElement(case, "skipped", message=_clean(text))
+            ET.SubElement(case, "skipped", message=clean(text))
             skipped += 1
         elif one.outcome != "pass":
-            ET.SubElement(case, "failure", type=one.outcome, message=_clean(text))
+            ET.SubElement(case, "failure", type=one.outcome, message=clean(text))
             failures += 1
     for line in result.missing:
-        case = ET.SubElement(suite, "testcase", classname="bench check", name=_clean(line))
-        ET.SubElement(case, "failure", type="missing", message=_clean(line))
+        case = ET.SubElement(suite, "testcase", classname="bench check", name=clean(line))
+        ET.SubElement(case, "failure", type="missing", message=clean(line))
         failures += 1
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(failures))
@@ -149,7 +154,10 @@ def _probability(p: float | None) -> str:
 def _flips(one: Verdict) -> list[str]:
     """Which examples one arm alone has right, some of them by name."""
     lines = []
-    for lost, words in ((True, "right in the baseline alone"), (False, "right in the candidate")):
+    for lost, words in (
+        (True, "right in the baseline alone"),
+        (False, "right in the candidate alone"),
+    ):
         found = [flip for flip in one.flips if flip.lost == lost]
         if found:
             names = ", ".join(
@@ -173,6 +181,6 @@ def _cost_row(one: CostVerdict) -> tuple[str, ...]:
     )
 
 
-def _clean(text: str) -> str:
-    """Text that XML can hold: control characters become spaces."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+def clean(text: str, keep: str = "") -> str:
+    """Text that a terminal, UTF-8 and XML can hold: what is not printable becomes a space."""
+    return "".join(x if x.isprintable() or x in keep else " " for x in text)

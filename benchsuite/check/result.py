@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from benchsuite.check.cost import CostVerdict, judge_costs
-from benchsuite.check.pairs import pair, read_records
+from benchsuite.check.pairs import pair, parse_map, read_records
 from benchsuite.check.policy import Policy, load_policy
 from benchsuite.check.verdict import Outcome, Verdict, judge
+from benchsuite.errors import InputError
 from benchsuite.report import write_files
 from benchsuite.tasks.registry import Registry
-from benchsuite.tasks.spec import TaskSpec
 
 EXIT_CODES: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 3}
 
@@ -75,7 +75,7 @@ def check(
     *,
     suite: str | None = None,
     policy: Policy | Path | str | None = None,
-    renamed: Mapping[str, str] | None = None,
+    renamed: Mapping[str, str] | Sequence[str] = (),
     cost: bool = False,
     tasks_dir: Sequence[Path] = (),
 ) -> Result:
@@ -84,7 +84,8 @@ def check(
     Args:
         suite: tasks in scope; all of the baseline's without.
         policy: margins and the like, or the file that has them.
-        renamed: models or regimes of the baseline -> the candidate's to compare them with.
+        renamed: models or regimes of the baseline -> the candidate's to compare them with; or
+            `OLD=NEW` texts.
         cost: also compare the profiles (`bench profile`) in the two stores.
 
     Raises InputError where records cannot be read, were made under different conditions, or
@@ -93,27 +94,24 @@ def check(
     if not isinstance(policy, Policy):
         policy = load_policy(None if policy is None else Path(policy))
     scope = tasks_of(suite, tasks_dir)
-    found = pair(
-        read_records(Path(baseline)), read_records(Path(candidate)), tasks=scope, renamed=renamed
-    )
-
-    def spec_of(task: str) -> TaskSpec:
-        from benchsuite.tasks.task import load_task
-
-        return load_task(task, tasks_dirs=tuple(tasks_dir)).spec
-
+    mine, theirs = (read_records(Path(store), scope) for store in (baseline, candidate))
+    if not isinstance(renamed, Mapping):
+        renamed = dict(parse_map(text, mine, theirs) for text in renamed)
+    found = pair(mine, theirs, renamed)
+    verdicts, unjudged = judge(found.pairs, policy, tasks_dir)
+    if not verdicts and not found.missing:
+        raise InputError(f"nothing is comparable: {'; '.join(unjudged[:3])}")
     costs: list[CostVerdict] = []
-    missing = found.missing
+    lost: list[str] = []
     if cost:
-        costs, lost = judge_costs(Path(baseline), Path(candidate), policy, scope, renamed or {})
-        missing = [*missing, *lost]
+        costs, lost = judge_costs(Path(baseline), Path(candidate), policy, scope, renamed)
     return Result(
         baseline=str(baseline),
         candidate=str(candidate),
         policy=policy,
-        verdicts=judge(found.pairs, policy, spec_of),
-        missing=missing,
-        skipped=found.skipped,
+        verdicts=verdicts,
+        missing=[*found.missing, *lost],
+        skipped=[*found.skipped, *unjudged, *policy.unused(verdicts)],
         costs=costs,
     )
 

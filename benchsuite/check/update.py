@@ -2,63 +2,85 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 from benchsuite import records
 from benchsuite.check.pairs import Stored, identity, label, read_records
 from benchsuite.errors import InputError
-from benchsuite.report.table import shown
+from benchsuite.report.table import settings, shown
 
 
 def update(baseline: Path, candidate: Path, tasks: Sequence[str] | None = None) -> list[str]:
-    """Put the candidate's records into the baseline, and say in a line each what was accepted.
+    """Put the candidate's records into the baseline, and say in a line each what was done.
 
-    Records of the same model, regime and task are replaced; what the candidate does not have stays.
-    Only record and outcomes are copied, no artifact.
+    Replaced are records of the same model, regime, task, split, caps and settings, all their seeds;
+    what the candidate has no score of stays. Record and outcomes are copied, no artifact.
 
     Args:
         tasks: ids that are in scope; all without.
 
-    Raises InputError, nothing being written, where the candidate has a failed cell in scope.
+    Raises InputError, nothing being written, where the candidate has a failed cell in scope or
+    nothing to accept.
     """
-    mine = read_records(baseline) if records.store_folders(baseline) else []
-    theirs = [
-        one for one in read_records(candidate) if tasks is None or one.record.cell["task"] in tasks
-    ]
-    failed = [label(one.record) for one in theirs if one.record.status == "failed"]
+    mine = read_records(baseline, tasks) if records.store_folders(baseline) else []
+    theirs = read_records(candidate, tasks)
+    failed = [label(one) for one in theirs if one.record.status == "failed"]
     if failed:
         raise InputError(f"{candidate}: a failed cell is no baseline: {', '.join(failed[:3])}")
-    outcomes = {
-        one.folder: records.read_outcomes(one.folder, one.record)
-        for one in theirs
-        if one.record.status == "done"
-    }
-    known = {identity(one.record, {}) for one in theirs}
-    replaced = [one for one in mine if identity(one.record, {}) in known]
-    keys = {one.record.key for one in theirs}
-    lines = []
-    for one in theirs:
-        before = [old for old in replaced if identity(old.record, {}) == identity(one.record, {})]
-        lines.append(_accepted(one, before))
-        records.write(baseline, one.record, outcomes.get(one.folder))
-    for old in replaced:
-        if old.record.key not in keys:
-            shutil.rmtree(old.folder)
-    kept = [label(one.record) for one in mine if identity(one.record, {}) not in known]
-    return lines + [f"kept: {name}" for name in kept]
+    done = [one for one in theirs if one.is_done]
+    if not done:
+        raise InputError(f"{candidate}: no scored record in scope; nothing is accepted")
+    outcomes = [records.read_outcomes(one.folder, one.record) for one in done]
+    before: dict[Hashable, list[Stored]] = defaultdict(list)
+    for one in mine:
+        before[_cell(one)].append(one)
+    lines = [_accepted(one, before[_cell(one)]) for one in done]
+    keys = {one.record.key for one in done}
+    for one, table in zip(done, outcomes, strict=True):
+        records.write(baseline, one.record, table)
+    accepted = {_cell(one) for one in done}
+    seeds = {(_cell(one), one.seed) for one in done}
+    for old in mine:
+        if _cell(old) not in accepted:
+            lines.append(f"kept: {label(old)}: {_value(old)}")
+        elif old.record.key not in keys:
+            if (_cell(old), old.seed) not in seeds:
+                lines.append(f"removed: {label(old)}: {_value(old)}")
+            _remove(old.folder)
+    lines += [f"not accepted, no score: {label(one)}" for one in theirs if not one.is_done]
+    return lines
+
+
+def _cell(one: Stored) -> Hashable:
+    """What a record replaces: of one name, caps and settings, whatever its seed."""
+    cell = one.record.cell
+    return (
+        *identity(one.record, {}),
+        tuple(settings(one.record)),
+        cell.get("limit"),
+        cell.get("train_limit"),
+    )
+
+
+def _remove(folder: Path) -> None:
+    """Take a record out of a store; what else lies in its folder stays."""
+    for name in (records.RECORD_FILE, records.OUTCOMES_FILE):
+        (folder / name).unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _accepted(one: Stored, before: Sequence[Stored]) -> str:
-    seed = one.record.cell.get("seed")
-    same = [old for old in before if old.record.cell.get("seed") == seed]
+    same = [old for old in before if old.seed == one.seed]
     now = _value(one)
     if not same:
-        return f"new: {label(one.record)}: {now}"
-    if same[0].record.key == one.record.key:
-        return f"unchanged: {label(one.record)}: {now}"
-    return f"changed: {label(one.record)}: {_value(same[0])} -> {now}"
+        return f"new: {label(one)}: {now}"
+    hashes = {each.record.provenance.get("outcomes_sha256") for each in (one, *same)}
+    if len(hashes) == 1 and same[0].record.key == one.record.key:
+        return f"unchanged: {label(one)}: {now}"
+    return f"changed: {label(one)}: {_value(same[0])} -> {now}"
 
 
 def _value(one: Stored) -> str:

@@ -11,20 +11,19 @@ With d = candidate - baseline and a margin m:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from statistics import variance
 from typing import Literal
 
 import numpy as np
 
 from benchsuite import records
-from benchsuite.check.pairs import Pair, Stored
-from benchsuite.check.policy import LOWER_IS_BETTER, Policy
-from benchsuite.errors import InputError
+from benchsuite.check.outcomes import NotJudged, headline_of, read_tables, spec_of
+from benchsuite.check.pairs import Pair
+from benchsuite.check.policy import Policy
 from benchsuite.metrics.columns import Columns
-from benchsuite.metrics.measures import General, get_measure
-from benchsuite.results import tables_of
 from benchsuite.stats import (
     Combined,
     cluster_count,
@@ -35,12 +34,17 @@ from benchsuite.stats import (
     newcombe,
     paired_draws,
     permutation,
+    smallest_stratum,
 )
 from benchsuite.tasks.spec import TaskSpec
 
 REPLICATES = 10_000
 POWER = 0.8
 FEWEST_SEEDS = 3
+FEWEST_CLUSTERS = 5
+"""Of a stratum: resampling two or three of them sees hardly half of their variance."""
+ROUNDING = 1e-9
+"""A difference of two sums is not exactly the margin that it is on paper."""
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 
@@ -60,11 +64,10 @@ class Flip:
 class Verdict:
     """What is known of one pair; differences and margin in the metric's own unit.
 
-    d: candidate - baseline, negated for a metric of which less is better. low, high: one-sided
-    bounds of d, each at 1 - alpha. p, adjusted: one-sided, of d < 0; None where not tested.
-    detectable: the smallest true loss that fails in 80% of cases, None where nothing varies or too
-    few seeds tell. reason: where it was decided, or left open, without a test. seeds: of the
-    baseline, of the candidate; None where seeds make no arms.
+    d: candidate - baseline. low, high: one-sided bounds of d, each at 1 - alpha. p, adjusted:
+    one-sided, of d < 0; None where not tested. detectable: the smallest true loss that fails in 80%
+    of cases, None where nothing varies or too few seeds tell. reason: where it was decided, or left
+    open, without a test. seeds: of the baseline, of the candidate; None where seeds make no arms.
     """
 
     name: str
@@ -92,25 +95,33 @@ class Verdict:
     @property
     def gained(self) -> bool:
         """Whether the candidate is better by the margin or more: worth a look, too."""
-        return self.d is not None and self.d >= self.margin
+        return self.d is not None and self.d >= self.margin - ROUNDING
 
 
 def judge(
-    pairs: Sequence[Pair], policy: Policy, spec_of: Callable[[str], TaskSpec]
-) -> list[Verdict]:
-    """The verdicts on all pairs, in their order; p values are adjusted for their number.
+    pairs: Sequence[Pair], policy: Policy, tasks_dir: Sequence[Path] = ()
+) -> tuple[list[Verdict], list[str]]:
+    """The verdicts on pairs, in their order, and lines on those that cannot be judged.
 
-    Raises InputError where outcomes are broken, or no margin is known.
+    P values are adjusted for the number of tests. Raises InputError where outcomes are broken or no
+    margin is known.
     """
-    measured = [measure(pair, policy, spec_of(pair.task)) for pair in pairs]
+    measured: list[Verdict] = []
+    unjudged: list[str] = []
+    for pair in pairs:
+        try:
+            measured.append(measure(pair, policy, tasks_dir))
+        except NotJudged as error:
+            unjudged.append(f"{pair.name}: {error}")
     tested = [number for number, one in enumerate(measured) if one.p is not None]
     adjusted = dict(
         zip(tested, holm([p for one in measured if (p := one.p) is not None]), strict=True)
     )
-    return [
+    verdicts = [
         decide(one, policy, adjusted.get(number), len(tested))
         for number, one in enumerate(measured)
     ]
+    return verdicts, unjudged
 
 
 def decide(one: Verdict, policy: Policy, adjusted: float | None, tests: int) -> Verdict:
@@ -119,30 +130,40 @@ def decide(one: Verdict, policy: Policy, adjusted: float | None, tests: int) -> 
         return replace(one, adjusted=adjusted)
     assert one.d is not None and one.low is not None and adjusted is not None
     detectable = _detectable(one, policy, tests)
-    lost = policy.is_strict(one.task) or one.d <= -one.margin
+    lost = policy.is_strict(one.task) or one.d <= -one.margin + ROUNDING
     outcome: Outcome = "inconclusive"
     if adjusted <= policy.alpha and lost and one.d < 0:
         outcome = "fail"
-    elif one.low > -one.margin:
+    elif one.low > -one.margin + ROUNDING:
         outcome = "pass"
     return replace(one, outcome=outcome, adjusted=adjusted, detectable=detectable)
 
 
-def measure(pair: Pair, policy: Policy, spec: TaskSpec) -> Verdict:
-    """Difference, bounds and p value of one pair of stored cells."""
+def measure(pair: Pair, policy: Policy, tasks_dir: Sequence[Path] = ()) -> Verdict:
+    """Difference, bounds and p value of one pair of stored cells.
+
+    Raises NotJudged where there is no test for it, InputError where outcomes are broken.
+    """
     first = pair.baseline[0].record
-    _check_spec(first, spec)
-    assert first.headline is not None
-    metric = first.headline.metric
-    mine, theirs = ([_tables(one, spec) for one in arm] for arm in (pair.baseline, pair.candidate))
+    spec = spec_of(first, tasks_dir)
+    metric = headline_of(first).metric
+    arms = (pair.baseline, pair.candidate)
+    mine, theirs = ([read_tables(one, spec) for one in arm] for arm in arms)
     one = compare(
-        spec, metric, mine, theirs, policy, name=pair.name, task=pair.task, seeded=pair.is_seeded
+        spec,
+        metric,
+        mine,
+        theirs,
+        policy,
+        name=pair.name,
+        task=pair.task,
+        sampled=(arms[0][0].is_trained, arms[1][0].is_trained),
+        same_seeds=[x.seed for x in pair.baseline] == [x.seed for x in pair.candidate],
     )
     if one.candidate is None:
-        headline = pair.candidate[0].record.headline
-        one = replace(
-            one, reason=f"{metric} is undefined: {headline.undefined_reason if headline else None}"
-        )
+        reasons = [headline_of(x.record).undefined_reason for x in pair.candidate]
+        why = next((reason for reason in reasons if reason), "")
+        return replace(one, reason=f"{metric} is undefined: {why}")
     return one if pair.is_seeded else replace(one, flips=tuple(_flips(pair, spec)))
 
 
@@ -155,20 +176,24 @@ def compare(
     *,
     name: str = "",
     task: str = "",
-    seeded: bool = False,
+    sampled: tuple[bool, bool] = (False, False),
+    same_seeds: bool = True,
     replicates: int = REPLICATES,
 ) -> Verdict:
     """Difference, bounds and p value of two arms; decided only where no statistics are needed.
 
     Args:
         baseline, candidate: a list a seed, of a table a prompt, all of the same examples.
-        seeded: whether seeds are a sample; without, there is one.
+        sampled: whether the seeds of each arm are a sample; without, there is one.
+        same_seeds: whether seeds stand in the same order, so that each can be the other's copy.
         replicates: of the bootstrap and of the permutation test.
+
+    Raises NotJudged where the metric is undefined in the baseline.
     """
     base, other = ([table for seed in arm for table in seed] for arm in (baseline, candidate))
     before, after = (estimate(spec, metric, tables) for tables in (base, other))
     if math.isnan(before):
-        raise InputError(f"{name}: {metric} is undefined in the baseline; nothing to compare")
+        raise NotJudged(f"{metric} is undefined in the baseline")
     one = Verdict(
         name=name,
         task=task,
@@ -178,21 +203,23 @@ def compare(
         baseline=before,
         candidate=None if math.isnan(after) else after,
         margin=policy.margin(task, metric),
-        seeds=(len(baseline), len(candidate)) if seeded else None,
+        seeds=(len(baseline), len(candidate)) if any(sampled) else None,
     )
     if one.candidate is None:
         return replace(one, outcome="fail", reason=f"{metric} is undefined")
-    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
-    one = replace(one, d=sign * (after - before))
-    if not seeded and _identical(base, other):
-        return replace(one, low=0.0, high=0.0, outcome="pass", reason="identical predictions")
-    drawn = sign * paired_draws(spec, metric, other, base, replicates)
+    one = replace(one, d=after - before)
+    if same_seeds and _identical(base, other):
+        return replace(one, low=0.0, high=0.0, outcome="pass", reason="identical outcomes")
+    if smallest_stratum(spec, base[0]) < FEWEST_CLUSTERS:
+        few = f"fewer than {FEWEST_CLUSTERS} examples (or passages) in a subset tell too little"
+        return replace(one, reason=few)
+    drawn = paired_draws(spec, metric, other, base, replicates)
     drawn = drawn[~np.isnan(drawn)]
-    if len(drawn) < replicates / 2 or one.clusters < 2:
-        return replace(one, reason="too few examples for an interval")
-    if seeded:
+    if len(drawn) < replicates / 2:
+        return replace(one, reason="the metric is undefined in most resamples")
+    if any(sampled):
         scores = [[estimate(spec, metric, seed) for seed in arm] for arm in (baseline, candidate)]
-        return _seeded(one, scores, policy, float(drawn.var(ddof=1)))
+        return _seeded(one, scores, sampled, policy, float(drawn.var(ddof=1)))
     return _fixed(one, spec, drawn, base, other, policy.alpha, replicates)
 
 
@@ -206,50 +233,58 @@ def _fixed(
     replicates: int,
 ) -> Verdict:
     """Two arms without seeds: only the examples are a sample. drawn: replicates of d."""
+    assert one.d is not None
     low, high = (float(end) for end in np.quantile(drawn, [alpha, 1 - alpha]))
     interval = "paired cluster bootstrap"
-    counts = _discordance(spec, one.metric, base, other)
-    if counts is not None and counts[1] == counts[2] == 0:
-        low, high = newcombe(counts[0], 0, 0, counts[3], 1 - 2 * alpha)
-        interval = "Newcombe"
-    if counts is not None:
-        p, test = mcnemar(counts[2], counts[1]), "exact McNemar"
-    else:
-        test = "cluster permutation"
-        # Of a metric of which less is better, the candidate is worse where it has more.
-        arms = (base, other) if one.metric in LOWER_IS_BETTER else (other, base)
-        p = permutation(spec, one.metric, *arms, replicates)
     error = Combined(float(drawn.std(ddof=1)), math.inf)
+    counts = _discordance(spec, one.metric, base, other)
+    if counts is not None:
+        # Resampling sees no loss where there happens to be none: the bounds are the wider ones.
+        ends = newcombe(counts[0], counts[1], counts[2], counts[3], 1 - 2 * alpha)
+        low, high = min(low, ends[0]), max(high, ends[1])
+        interval = "paired bootstrap or Newcombe, the wider"
+        p, test = mcnemar(counts[2], counts[1]), "exact McNemar"
+    elif len(base) == len(other):
+        p, test = permutation(spec, one.metric, other, base, replicates), "cluster permutation"
+    else:  # other prompts: no outcome of one arm stands for one of the other
+        p, test = error.below(one.d), "paired bootstrap"
     return replace(one, low=low, high=high, p=p, test=test, interval=interval, error=error)
 
 
 def _seeded(
-    one: Verdict, scores: Sequence[Sequence[float]], policy: Policy, of_examples: float
+    one: Verdict,
+    scores: Sequence[Sequence[float]],
+    sampled: tuple[bool, bool],
+    policy: Policy,
+    of_examples: float,
 ) -> Verdict:
-    """Two arms of seeds, unpaired, on the same examples.
+    """Two arms, of which seeds make at least one, unpaired, on the same examples.
 
     scores: of each arm's seeds. of_examples: variance of the difference over examples.
     """
     assert one.d is not None
     stated = policy.seed_deviation(one.task, one.metric)
     parts = []
-    for arm in scores:
-        if stated is not None and len(arm) < FEWEST_SEEDS:
-            parts.append((stated**2 / len(arm), math.inf))
-        elif len(arm) >= FEWEST_SEEDS:
+    for arm, is_sample in zip(scores, sampled, strict=True):
+        if not is_sample:
+            continue
+        if len(arm) >= FEWEST_SEEDS:
             parts.append((variance(arm) / len(arm), len(arm) - 1.0))
+        elif stated is not None:
+            parts.append((stated**2 / len(arm), math.inf))
         else:
             few = f"fewer than {FEWEST_SEEDS} seeds: train more, or give seed_sd in a policy file"
             return replace(one, reason=few)
     error = combine(of_examples, parts)
     reach = error.quantile(1 - policy.alpha) * error.se
+    how = "Welch-Satterthwaite t"
     return replace(
         one,
         low=one.d - reach,
         high=one.d + reach,
         p=error.below(one.d),
-        test="Welch-Satterthwaite t",
-        interval="Welch-Satterthwaite t",
+        test=how,
+        interval=how,
         error=error,
     )
 
@@ -273,41 +308,6 @@ def _detectable(one: Verdict, policy: Policy, tests: int) -> float | None:
         se = math.sqrt(one.error.se**2 + loss / one.clusters)
         loss = max(level * se + whole, margin) + power * se
     return loss
-
-
-def _check_spec(record: records.Record, spec: TaskSpec) -> None:
-    """Raise InputError where the task at hand is not the one that was scored."""
-    version = record.cell.get("key_parts", {}).get("task_version")
-    if version != spec.version:
-        raise InputError(
-            f"{record.name}: made with version {version} of {spec.id}, this benchsuite has version "
-            f"{spec.version}; make both records anew"
-        )
-
-
-def _tables(one: Stored, spec: TaskSpec) -> list[Columns]:
-    """A record's primary outcomes, a table a prompt. Raises InputError where they are broken."""
-    assert one.record.headline is not None
-    measure = get_measure(spec, one.record.headline.metric)
-    outcomes = records.read_outcomes(one.folder, one.record)
-    try:
-        tables = tables_of(outcomes)
-        if not tables:
-            raise ValueError("no scorable example")
-        for table in tables:
-            keys = list(zip(table["split"], table["subset"], table["id"], strict=True))
-            if len(set(keys)) < len(keys):
-                raise ValueError("an id twice")
-            facts = (
-                np.column_stack([table["x"], table["y"]])
-                if isinstance(measure, General)
-                else measure.statistics(spec, table)
-            )
-            if not np.isfinite(facts).all():
-                raise ValueError("a value that is no finite number")
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise InputError(f"{one.folder}: broken outcomes: {error}; rerun the cell") from None
-    return tables
 
 
 def _identical(base: Sequence[Columns], other: Sequence[Columns]) -> bool:

@@ -17,6 +17,7 @@ from benchsuite.stats.resampling import (
     estimate,
     paired_difference,
     paired_draws,
+    smallest_stratum,
 )
 from benchsuite.stats.seeds import Combined, combine
 
@@ -38,4 +39,5 @@ __all__ = [
     "paired_difference",
     "paired_draws",
     "permutation",
+    "smallest_stratum",
 ]

@@ -134,6 +134,12 @@ def cluster_count(task: TaskSpec, columns: Columns) -> int:
     return sum(int(cluster_numbers(take(columns, rows)).max()) + 1 for rows in _flat(task, columns))
 
 
+def smallest_stratum(task: TaskSpec, columns: Columns) -> int:
+    """Clusters of the stratum (split, subset of a task that takes their mean) with the fewest."""
+    strata = _flat(task, columns)
+    return min((int(cluster_numbers(take(columns, rows)).max()) + 1 for rows in strata), default=0)
+
+
 def _flat(task: TaskSpec, columns: Columns) -> list[np.ndarray]:
     return [rows for strata in blocks(task, columns) for rows in strata]
 

@@ -163,7 +163,7 @@ def one_check(
                 world.arm(0.0),
                 world.arm(loss if number == 0 else 0.0),
                 policy,
-                seeded=bool(setting.seeds),
+                sampled=(bool(setting.seeds), bool(setting.seeds)),
                 replicates=REPLICATES,
             )
         )

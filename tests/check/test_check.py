@@ -42,7 +42,7 @@ def compare(stores: tuple[Path, Path], lost: int, gained: int, **options: Any) -
 def test_the_same_predictions_pass(stores: tuple[Path, Path]) -> None:
     found = compare(stores, 0, 0)
     assert (found.outcome, found.exit_code()) == ("pass", 0)
-    assert found.verdicts[0].reason == "identical predictions"
+    assert found.verdicts[0].reason == "identical outcomes"
     assert found.verdicts[0].p is None
 
 
@@ -80,7 +80,7 @@ def test_no_discordant_pair_has_newcombes_interval(tmp_path: Path) -> None:
     for store, wrong in zip(stores, (1, 2), strict=True):
         store_record(store, [0] * 60 + [wrong] * 40, task="mini/choice")
     one = check(*stores).verdicts[0]
-    assert (one.interval, one.d, one.p) == ("Newcombe", 0.0, 1.0)
+    assert (one.d, one.p) == (0.0, 1.0)
     assert (one.low, one.high) == pytest.approx(newcombe(60, 0, 0, 40, 0.9))
 
 
@@ -212,7 +212,7 @@ def test_what_the_candidate_lacks_or_failed_at_fails(stores: tuple[Path, Path]) 
     records.write(new, made_record("bert", TASK, status="failed", cell=failed_cell("bert")), None)
     found = compare(stores, 0, 0)
     assert found.outcome == "fail" and found.exit_code(allow_inconclusive=True) == 1
-    assert found.missing == [f"bert zeroshot {TASK}: failed in the candidate: because"]
+    assert found.missing == [f"bert zeroshot {TASK}: failed (because) in the candidate"]
     (new / records.store_folders(new)[0].name / "record.json").unlink()
     assert check(*stores).missing == [f"bert zeroshot {TASK}: not in the candidate"]
 
@@ -253,7 +253,7 @@ def test_one_model_can_stand_for_another(stores: tuple[Path, Path]) -> None:
     store_record(stores[1], flipped(BASE, 80, 0), model="gpt-small")
     assert check(*stores).missing
     found = check(*stores, renamed={"gpt": "gpt-small"})
-    assert found.verdicts[0].name == f"gpt zeroshot {TASK} -> gpt-small"
+    assert found.verdicts[0].name == f"gpt zeroshot {TASK} -> gpt-small zeroshot"
     assert found.outcome == "fail" and not found.missing
     with pytest.raises(InputError, match="the baseline has no model or regime 'gtp'"):
         check(*stores, renamed={"gtp": "gpt-small"})
@@ -278,7 +278,145 @@ def test_a_cell_the_baseline_failed_at_is_not_compared(stores: tuple[Path, Path]
     )
     found = compare(stores, 0, 0)
     assert found.outcome == "pass"
-    assert found.skipped == [f"bert zeroshot {TASK}: failed in the baseline: because"]
+    assert found.skipped == [f"bert zeroshot {TASK}: failed (because) in the baseline"]
+
+
+def test_names_decide_where_a_map_parts(tmp_path: Path) -> None:
+    base, new = tmp_path / "base", tmp_path / "new"
+    options = {"rank": 8, "lr": 0.1}
+    store_record(base, BASE, regime="lora:lr=0.1", seed=0)
+    store_record(new, BASE, regime="lora:rank=8+lr=0.1", seed=0, parts={"options": options})
+    found = check(base, new, renamed=["lora:lr=0.1=lora:rank=8+lr=0.1"])
+    assert len(found.verdicts) == 1
+    with pytest.raises(InputError, match="give OLD=NEW"):
+        check(base, new, renamed=["lora"])
+    same = tmp_path / "same"
+    store_record(same, BASE, regime="lora:lr=0.1+rank=8", seed=0, parts={"options": options})
+    assert check(same, new).outcome == "pass"  # the order of options says nothing
+
+
+def test_untrained_and_trained_regimes_can_be_mapped(tmp_path: Path) -> None:
+    base, new = tmp_path / "base", tmp_path / "new"
+    store_record(base, BASE, prompts=2)
+    seeded(new, [600, 605, 595])
+    one = check(base, new, renamed={"zeroshot": "lora"}).verdicts[0]
+    assert (one.seeds, one.outcome) == ((1, 3), "fail")
+    back = check(new, base, renamed={"lora": "zeroshot"}).verdicts[0]
+    assert (back.seeds, back.outcome, back.gained) == ((3, 1), "pass", True)
+
+
+def test_a_map_of_regimes_relaxes_no_other_pair(tmp_path: Path) -> None:
+    base, new = tmp_path / "base", tmp_path / "new"
+    for store, train in ((base, "one"), (new, "other")):
+        seeded(store, [700, 701, 702])
+        store_record(store, BASE, regime="full", seed=0)
+        store_record(store, BASE, regime="bitfit", seed=0, parts={"train": {"train": train}})
+    with pytest.raises(InputError, match="bitfit"):
+        check(base, new, renamed={"full": "lora"})
+
+
+def test_another_number_of_prompts_is_no_permutation(tmp_path: Path) -> None:
+    base, new = tmp_path / "base", tmp_path / "new"
+    store_record(base, BASE, prompts=2)
+    store_record(new, flipped(BASE, 90, 0), regime="embed", prompts=1)
+    one = check(base, new, renamed={"zeroshot": "embed"}).verdicts[0]
+    assert (one.test, one.outcome) == ("paired bootstrap", "fail")
+
+
+def half(**cell: Any) -> dict[str, Any]:
+    return {"parts": {"dtype": "bfloat16"}, "cell": {"dtype": "bfloat16", **cell}}
+
+
+def test_another_precision_stands_in_only_where_it_is_free(stores: tuple[Path, Path]) -> None:
+    base, new = stores
+    store_record(new, flipped(BASE, 1, 1), **half())
+    assert check(base, new).verdicts[0].name.endswith("-> gpt zeroshot (bfloat16)")
+    store_record(base, BASE, **half())
+    found = check(base, new)  # float32 has no counterpart of its own any more
+    assert found.missing == [f"gpt zeroshot {TASK}: not in the candidate"]
+    assert len(found.verdicts) == 1
+
+
+def test_a_failed_cell_is_not_hidden_by_another_precision(stores: tuple[Path, Path]) -> None:
+    base, new = stores
+    store_record(new, BASE, **half())
+    records.write(new, made_record("gpt", TASK, status="failed", cell=failed_cell("gpt")), None)
+    assert check(base, new).missing == [f"gpt zeroshot {TASK}: failed (because) in the candidate"]
+
+
+def test_a_cap_that_the_candidate_lacks_is_missing(stores: tuple[Path, Path]) -> None:
+    base, new = stores
+    capped = {"parts": {"data": {"validation": "a hundred"}}, "cell": {"limit": 100}}
+    store_record(base, credits(100, 70), **capped)
+    found = compare(stores, 1, 1)
+    assert found.missing == [f"gpt zeroshot {TASK} (100 examples): not in the candidate"]
+    store_record(new, credits(100, 70), **capped)
+    assert check(base, new).outcome == "pass"
+
+
+# --- small numbers -----------------------------------------------------------------------------
+
+
+def test_one_gain_of_ten_rules_nothing_out(tmp_path: Path) -> None:
+    base, new = tmp_path / "base", tmp_path / "new"
+    store_record(base, credits(10, 6))
+    store_record(new, credits(10, 7))
+    assert check(base, new).verdicts[0].outcome == "inconclusive"
+
+
+def test_a_loss_of_exactly_the_margin_fails(tmp_path: Path) -> None:
+    for right in (600, 700, 750, 800, 900):
+        base, new = tmp_path / f"base{right}", tmp_path / f"new{right}"
+        store_record(base, credits(N, right))
+        store_record(new, credits(N, right - 20))
+        assert check(base, new).verdicts[0].outcome == "fail"
+
+
+def test_tiny_subsets_have_no_bounds(tmp_path: Path) -> None:
+    """BLiMP with one pair a paradigm: resampling within it would see no variance at all."""
+    from benchsuite.check.verdict import compare as compare_arms
+    from tests.outcomes import columns_of, make_task
+
+    task = make_task(
+        "minimal_pair",
+        ["accuracy"],
+        dataset={"path": "o/d", "configs": ["a", "b"], "concat": "mean"},
+    )
+
+    def arm(n: int, said: int) -> list[Any]:
+        parts = [columns_of(task, [0] * n, [said] * n, subset=subset) for subset in ("a", "b")]
+        return [[{name: np.concatenate([part[name] for part in parts]) for name in parts[0]}]]
+
+    one = compare_arms(task, "accuracy", arm(1, 0), arm(1, 1), Policy())
+    assert one.low is None and "fewer than 5 examples" in one.reason
+    assert compare_arms(task, "accuracy", arm(5, 0), arm(5, 1), Policy()).low is not None
+
+
+def test_the_same_seeds_with_the_same_answers_pass(tmp_path: Path) -> None:
+    for seeds in ([700], [700, 650, 600]):
+        base, new = tmp_path / f"base{len(seeds)}", tmp_path / f"new{len(seeds)}"
+        seeded(base, seeds)
+        seeded(new, seeds)
+        assert check(base, new).verdicts[0].reason == "identical outcomes"
+
+
+def test_a_metric_that_is_no_mean_is_not_judged(stores: tuple[Path, Path]) -> None:
+    """lm-eval's perplexity is made of log-likelihoods, its accuracy is a mean."""
+    base, new = stores
+    compare(stores, 0, 0)
+    for store in stores:
+        record = store_record(store, BASE, model="t5")
+        folder = store / records.folder_name(record.cell)
+        outcomes = records.read_outcomes(folder).assign(perplexity=-2.0, acc=0.25)
+        assert record.headline is not None
+        for metric, value in (("perplexity", 7.4), ("acc", 0.25)):
+            record.cell |= {"task": f"lm-eval:{metric}", "key": metric * 12}
+            record.headline = record.headline.model_copy(update={"metric": metric, "value": value})
+            records.write(store, record, outcomes)
+    found = check(base, new)
+    assert found.outcome == "pass"
+    assert [one.task for one in found.verdicts] == [TASK, "lm-eval:acc", TASK]
+    assert "perplexity is no mean over examples" in found.skipped[0]
 
 
 # --- broken input ------------------------------------------------------------------------------
@@ -310,10 +448,13 @@ def test_broken_outcomes_are_refused(stores: tuple[Path, Path]) -> None:
     put(frame.assign(credit=[float("nan"), *frame["credit"][1:]]))
     with pytest.raises(InputError, match="no finite number"):
         check(*stores)
-    put(frame.drop(columns="credit"))
-    with pytest.raises(InputError, match="credit"):
+    put(frame.assign(credit=[7.0, *frame["credit"][1:]]))
+    with pytest.raises(InputError, match="they give accuracy"):
         check(*stores)
-    put(frame.tail(N - 5))
+    put(frame.drop(columns="credit"))
+    with pytest.raises(InputError, match="no column credit"):
+        check(*stores)
+    put(frame.assign(id=[f"other {number}" for number in range(N)]))
     with pytest.raises(InputError, match="not of the same examples"):
         check(*stores)
     text = (folder / "record.json").read_text()

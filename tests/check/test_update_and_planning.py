@@ -32,7 +32,7 @@ def test_an_accepted_candidate_is_the_baseline(tmp_path: Path) -> None:
         check(base, new)
     assert sorted(update(base, new)) == [
         f"changed: gpt zeroshot {TASK}: 70.0 -> 64.0",
-        f"kept: bert zeroshot {TASK}",
+        f"kept: bert zeroshot {TASK}: 70.0",
         f"new: t5 zeroshot {TASK}: 70.0",
     ]
     assert len(records.store_folders(base)) == 3
@@ -41,6 +41,36 @@ def test_an_accepted_candidate_is_the_baseline(tmp_path: Path) -> None:
     )
     assert check(base, new).outcome == "pass"
     assert f"unchanged: gpt zeroshot {TASK}: 64.0" in update(base, new)
+
+
+def test_only_what_is_replaced_goes(tmp_path: Path) -> None:
+    base, new = tmp_path / "base", tmp_path / "new"
+    capped = {"parts": {"data": {"validation": "100"}}, "cell": {"limit": 100}}
+    half = {"parts": {"dtype": "bfloat16"}, "cell": {"dtype": "bfloat16"}}
+    for seed in range(4):
+        store_record(base, credits(N, 700 + seed), regime="lora", seed=seed)
+    for how in ({}, capped, half):
+        store_record(base, BASE, **how)
+    for seed in range(2):
+        store_record(new, credits(N, 600), regime="lora", seed=seed, parts={"weights": "new"})
+    store_record(new, credits(N, 650), **capped)
+    lines = update(base, new)
+    assert f"removed: gpt lora {TASK} seed 3: 70.3" in lines
+    assert f"changed: gpt zeroshot {TASK} (100 examples): 70.0 -> 65.0" in lines
+    assert f"kept: gpt zeroshot {TASK} (bfloat16): 70.0" in lines
+    assert len(records.store_folders(base)) == 5
+    assert all(line.startswith(("unchanged", "kept")) for line in update(base, new))
+
+
+def test_no_score_is_not_accepted(tmp_path: Path) -> None:
+    base, new = tmp_path / "base", tmp_path / "new"
+    store_record(base, BASE)
+    records.write(new, made_record("gpt", TASK, status="unavailable"), None)
+    with pytest.raises(InputError, match="nothing is accepted"):
+        update(base, new)
+    store_record(new, BASE, model="t5")
+    assert f"not accepted, no score: gpt zeroshot {TASK}" in update(base, new)
+    assert check(base, base.parent / "new").missing
 
 
 def test_a_failed_cell_is_no_baseline(tmp_path: Path) -> None:
@@ -105,7 +135,7 @@ def test_costs_of_other_hardware_are_refused(tmp_path: Path) -> None:
     profile(base, [50.0] * 5)
     assert check(base, new, cost=True).missing
     profile(new, [50.0] * 5, hardware="elsewhere")
-    with pytest.raises(InputError, match="one machine only; these differ in hardware"):
+    with pytest.raises(InputError, match="alike only; these differ in hardware"):
         check(base, new, cost=True)
 
 
@@ -137,7 +167,7 @@ def test_a_plan_needs_something_to_go_by(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no records here"):
         plan(tmp_path)
     store_record(tmp_path, BASE)
-    with pytest.raises(InputError, match="no scored record in scope"):
+    with pytest.raises(InputError, match="no record in scope that has an interval"):
         plan(tmp_path, task="mini/choice")
     with pytest.raises(InputError, match="--margin is a fraction"):
         plan(tmp_path, margin=2.0)
@@ -170,6 +200,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert run("--candidate", str(new), "--map", "gpt") == 2
     assert "give OLD=NEW" in capsys.readouterr().err
     assert run("--power") == 0
+    assert run("--candidate", str(new), "--update", "--map", "gpt=t5") == 2
+    assert "--update takes no --map" in capsys.readouterr().err
     assert run("--candidate", str(new), "--update") == 0
     assert "changed: gpt zeroshot" in capsys.readouterr().out
     assert run("--candidate", str(new)) == 0
