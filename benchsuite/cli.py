@@ -26,6 +26,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(cli_tokenizer.app, name="tokenizer")
 app.command()(cli_profile.profile)
 app.command()(cli_check.check)
+app.command()(cli_check.compare)
 
 
 @app.command()

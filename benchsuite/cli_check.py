@@ -1,4 +1,4 @@
-"""`bench check`: did a model get worse?"""
+"""`bench check` and `bench compare`: did a model get worse, and which of two is better?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchsuite.cli_options import Json, TasksDir
+from benchsuite.cli_options import RUNS, Json, Store, TasksDir
 
 
 def check(
@@ -110,3 +110,36 @@ def check(
             console.out.print(line, markup=False, soft_wrap=True)
         console.out.print(render.summary(found), markup=False, style="bold")
     raise typer.Exit(found.exit_code(allow_inconclusive))
+
+
+def compare(
+    a: Annotated[str, typer.Argument(help="A store, or a model or regime of --store.")],
+    b: Annotated[str, typer.Argument(help="What to set beside it.")],
+    store: Store = RUNS,
+    suite: Annotated[str | None, typer.Option(help="Tasks in scope; all where not given.")] = None,
+    task: Annotated[str | None, typer.Option(help="One task id.")] = None,
+    examples: Annotated[
+        int, typer.Option(help="Examples that one alone has right to show, with their text.")
+    ] = 0,
+    markdown: Annotated[Path | None, typer.Option(help="Also write this Markdown file.")] = None,
+    tasks_dir: TasksDir = None,
+    as_json: Json = False,
+) -> None:
+    """Set two models, regimes or stores beside each other on the same examples."""
+    from benchsuite import console
+    from benchsuite.check import comparison
+    from benchsuite.check import result as results
+
+    scope = [task] if task is not None else results.tasks_of(suite, tasks_dir or [])
+    found = comparison.compare_all(
+        a, b, store, tasks=scope, examples=examples, tasks_dir=tasks_dir or []
+    )
+    if markdown is not None:
+        results.write_text(markdown, comparison.to_markdown(found))
+    if as_json:
+        console.print_json(found.to_json())
+        return
+    console.print_table("", comparison.HEADER, [row.cells() for row in found.rows])
+    for line in comparison.remarks(found):
+        console.out.print(line, markup=False, soft_wrap=True)
+    console.out.print(comparison.LEGEND, markup=False)

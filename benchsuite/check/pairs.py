@@ -86,8 +86,13 @@ class Pair:
     def name(self) -> str:
         """For people: `gpt zeroshot glue/sst2`, and what it is compared with where that differs."""
         one, other = self.baseline[0], self.candidate[0]
-        name, theirs = (label(side, with_seed=not self.is_seeded) for side in (one, other))
-        return name if name == theirs else f"{name} -> {theirs.replace(f' {self.task}', '')}"
+        differs = [
+            new
+            for old, new in zip(_parts_of(one), _parts_of(other), strict=True)
+            if new and new != old
+        ]
+        name = label(one, with_seed=not self.is_seeded)
+        return f"{name} -> {' '.join(differs)}" if differs else name
 
     @property
     def is_seeded(self) -> bool:
@@ -331,17 +336,29 @@ def _because(one: Stored) -> str:
     return f"{label(one)}: {one.record.status} ({one.record.reason})"
 
 
+def _parts_of(one: Stored) -> tuple[str, str, str]:
+    """Model, regime and what else is not the default."""
+    cell = one.record.cell
+    return cell["model"], cell["regime"], _extras(one)
+
+
 def label(one: Stored, with_seed: bool = True) -> str:
     """Model, regime and task, with every setting that is not the default."""
+    cell = one.record.cell
+    seed = f" seed {one.seed}" if with_seed and one.seed is not None else ""
+    extras = _extras(one)
+    return " ".join([f"{cell['model']} {cell['regime']} {cell['task']}{seed}", extras]).strip()
+
+
+def _extras(one: Stored) -> str:
+    """Settings and caps that are not the default, in parentheses; "" without."""
     cell = one.record.cell
     extras = settings(one.record)
     if cell.get("limit"):
         extras.append(f"{cell['limit']:,} examples")
     if cell.get("train_limit") and cell.get("regime_name") in TRAINED:
         extras.append(f"{cell['train_limit']:,} training examples")
-    seed = f" seed {one.seed}" if with_seed and one.seed is not None else ""
-    how = f" ({', '.join(extras)})" if extras else ""
-    return f"{cell['model']} {cell['regime']} {cell['task']}{seed}{how}"
+    return f"({', '.join(extras)})" if extras else ""
 
 
 def _arm(group: Sequence[Stored]) -> tuple[Stored, ...]:

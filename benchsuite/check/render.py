@@ -110,8 +110,8 @@ def _row(one: Verdict) -> tuple[str, ...]:
         shown(one.metric, one.baseline),
         shown(one.metric, one.candidate),
         _difference(one),
-        _points(one.metric, one.margin),
-        _probability(one.adjusted),
+        points(one.metric, one.margin),
+        probability(one.adjusted),
         one.outcome,
     )
 
@@ -119,13 +119,13 @@ def _row(one: Verdict) -> tuple[str, ...]:
 def _difference(one: Verdict) -> str:
     if one.d is None:
         return "-"
-    text = _points(one.metric, one.d, "+")
+    text = points(one.metric, one.d, "+")
     if one.low is None or one.high is None:
         return text
-    return f"{text} [{_points(one.metric, one.low, '+')}, {_points(one.metric, one.high, '+')}]"
+    return f"{text} [{points(one.metric, one.low, '+')}, {points(one.metric, one.high, '+')}]"
 
 
-def _points(metric: str, value: float, sign: str = "") -> str:
+def points(metric: str, value: float, sign: str = "") -> str:
     """A difference as people read it: points of percent, but for what is no share."""
     return f"{value:{sign}.3f}" if metric in PLAIN_METRICS else f"{100 * value:{sign}.2f}"
 
@@ -135,17 +135,17 @@ def _reason(one: Verdict) -> str:
     if one.reason:
         return one.reason
     if one.outcome == "fail":
-        return f"worse by {_points(one.metric, -(one.d or 0.0))}, which is no chance"
+        return f"worse by {points(one.metric, -(one.d or 0.0))}, which is no chance"
     if one.outcome == "pass":
-        return f"a loss of {_points(one.metric, one.margin)} or more is ruled out"
+        return f"a loss of {points(one.metric, one.margin)} or more is ruled out"
     text = "neither a loss of the margin nor its absence is shown"
     if one.detectable is None:
         return text
-    found = _points(one.metric, one.detectable)
+    found = points(one.metric, one.detectable)
     return f"{text}; a true loss of {found} would fail in 80% of cases"
 
 
-def _probability(p: float | None) -> str:
+def probability(p: float | None) -> str:
     if p is None:
         return "-"
     return "<0.001" if p < 0.001 else f"{p:.3f}"

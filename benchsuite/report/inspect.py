@@ -17,6 +17,7 @@ from benchsuite.records import Record
 from benchsuite.report.table import percent, shown
 from benchsuite.tasks.example import Example
 from benchsuite.tasks.spec import TaskSpec
+from benchsuite.tasks.task import Task, load_task
 
 LONGEST_TEXT = 600
 
@@ -48,22 +49,10 @@ def errors(
 
     Raises InputError where the data at hand is not what the record was made from.
     """
-    from benchsuite.tasks.task import load_task
-
     outcomes = records.read_outcomes(folder, record)
     outcomes = outcomes[outcomes["primary"]]
     task = load_task(record.cell["task"], tasks_dirs=tuple(tasks_dirs))
-    examples: dict[tuple[str, str, str], Example] = {}
-    for split in outcomes["split"].unique():
-        try:
-            data = task.evaluation(split, record.cell["limit"])
-        except DataUnavailable as error:
-            raise InputError(str(error)) from None
-        if data.hash != record.cell["key_parts"]["data"][split]:
-            raise InputError(
-                f"{task.id}: the local {split} data is not what this record was made from"
-            )
-        examples.update({(split, e.subset, e.id): e for e in data.examples})
+    examples = examples_of(record, task)
     rows = []
     for row in _worst_first(outcomes).head(count).to_dict("records"):
         example = examples[row["split"], row["subset"], row["id"]]
@@ -72,12 +61,36 @@ def errors(
                 "id": example.id,
                 "split": example.split,
                 "prompt": row["prompt"],
-                **{name: _short(value) for name, value in example.fields.items()},
-                "gold": _name(task.spec, example, example.target),
+                **texts_of(task.spec, example),
                 **_said(task.spec, example, row),
             }
         )
     return rows
+
+
+def examples_of(record: Record, task: Task) -> dict[tuple[str, str, str], Example]:
+    """(split, subset, id) -> example of everything that a record was scored on, from local data.
+
+    Raises InputError where the data at hand is not what the record was made from.
+    """
+    examples: dict[tuple[str, str, str], Example] = {}
+    for split, made_from in record.cell["key_parts"]["data"].items():
+        try:
+            data = task.evaluation(split, record.cell["limit"])
+        except DataUnavailable as error:
+            raise InputError(str(error)) from None
+        if data.hash != made_from:
+            raise InputError(
+                f"{task.id}: the local {split} data is not what this record was made from"
+            )
+        examples.update({(split, e.subset, e.id): e for e in data.examples})
+    return examples
+
+
+def texts_of(spec: TaskSpec, example: Example) -> dict[str, Any]:
+    """An example's fields, long ones cut, and its answer as a person would write it."""
+    fields = {name: _short(value) for name, value in example.fields.items()}
+    return {**fields, "gold": _name(spec, example, example.target)}
 
 
 def _worst_first(outcomes: pd.DataFrame) -> pd.DataFrame:

@@ -253,7 +253,7 @@ def test_one_model_can_stand_for_another(stores: tuple[Path, Path]) -> None:
     store_record(stores[1], flipped(BASE, 80, 0), model="gpt-small")
     assert check(*stores).missing
     found = check(*stores, renamed={"gpt": "gpt-small"})
-    assert found.verdicts[0].name == f"gpt zeroshot {TASK} -> gpt-small zeroshot"
+    assert found.verdicts[0].name == f"gpt zeroshot {TASK} -> gpt-small"
     assert found.outcome == "fail" and not found.missing
     with pytest.raises(InputError, match="the baseline has no model or regime 'gtp'"):
         check(*stores, renamed={"gtp": "gpt-small"})
@@ -330,7 +330,7 @@ def half(**cell: Any) -> dict[str, Any]:
 def test_another_precision_stands_in_only_where_it_is_free(stores: tuple[Path, Path]) -> None:
     base, new = stores
     store_record(new, flipped(BASE, 1, 1), **half())
-    assert check(base, new).verdicts[0].name.endswith("-> gpt zeroshot (bfloat16)")
+    assert check(base, new).verdicts[0].name.endswith("-> (bfloat16)")
     store_record(base, BASE, **half())
     found = check(base, new)  # float32 has no counterpart of its own any more
     assert found.missing == [f"gpt zeroshot {TASK}: not in the candidate"]

@@ -1,0 +1,70 @@
+"""`bench compare` on made stores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from scipy.stats import binomtest
+
+from benchsuite.check.comparison import compare_all, to_markdown
+from benchsuite.cli import main
+from benchsuite.errors import InputError
+from tests.check.made import TASK, credits, flipped, store_record
+
+N = 1000
+BASE = credits(N, 700)
+
+
+def test_two_models_of_one_store(tmp_path: Path) -> None:
+    store_record(tmp_path, BASE)
+    store_record(tmp_path, flipped(BASE, 30, 60), model="bert")
+    [row] = compare_all("gpt", "bert", tmp_path).rows
+    assert row.name == f"gpt zeroshot {TASK} -> bert"
+    assert row.difference == pytest.approx(0.03)
+    assert row.p == pytest.approx(binomtest(30, 90).pvalue)
+    assert row.low is not None and row.high is not None and row.low < 0.03 < row.high
+    [back] = compare_all("bert", "gpt", tmp_path).rows
+    assert back.difference == pytest.approx(-0.03)
+    assert back.p == pytest.approx(row.p)
+
+
+def test_two_regimes_and_two_stores(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    store_record(one, BASE)
+    store_record(one, flipped(BASE, 5, 5), regime="embed")
+    store_record(other, flipped(BASE, 50, 5))
+    assert compare_all("zeroshot", "embed", one).rows[0].difference == pytest.approx(0.0)
+    assert compare_all(str(one), str(other), one).rows[0].difference == pytest.approx(-0.045)
+    found = compare_all(str(one), str(other), one)
+    assert found.left_out == [f"gpt embed {TASK}: not in the candidate"]
+
+
+def test_p_values_are_adjusted(tmp_path: Path) -> None:
+    for number, task in enumerate((TASK, "mini/choice")):
+        store_record(tmp_path, BASE, task=task)
+        store_record(tmp_path, flipped(BASE, 30, 60, seed=number), model="bert", task=task)
+    ps = [row.p for row in compare_all("gpt", "bert", tmp_path).rows]
+    assert ps == pytest.approx([2 * binomtest(30, 90).pvalue] * 2)
+
+
+def test_unknown_names_are_told(tmp_path: Path) -> None:
+    store_record(tmp_path, BASE)
+    with pytest.raises(InputError, match="neither two stores nor two models or regimes"):
+        compare_all("gpt", "bart", tmp_path)
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store_record(tmp_path, BASE)
+    store_record(tmp_path, flipped(BASE, 30, 60), model="[b]")
+    file = tmp_path / "out.md"
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", "gpt", "[b]", "--store", str(tmp_path), "--markdown", str(file)])
+    assert not ended.value.code
+    told = capsys.readouterr().out
+    assert "[b]" in told and "30 right by A alone, 60 by B alone" in told
+    assert file.read_text() == to_markdown(compare_all("gpt", "[b]", tmp_path))
+    with pytest.raises(SystemExit):
+        main(["compare", "gpt", "[b]", "--store", str(tmp_path), "--json"])
+    assert json.loads(capsys.readouterr().out)["rows"][0]["difference"] == pytest.approx(0.03)
