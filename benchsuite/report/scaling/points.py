@@ -16,8 +16,8 @@ from benchsuite.report.table import METRIC_NAMES
 Measure = Literal["tokens", "flops"]
 MEASURES: dict[Measure, str] = {"tokens": "tokens", "flops": "FLOPs"}
 # So much more still counts as equal: runs of one budget end within a step of each other, and at the
-# same step an encoder has read 1.2% less, for its rows hold special tokens.
-SLACK = 0.02
+# same step an encoder has read up to 4.7% less, for three of the 64 tokens of a row are special.
+SLACK = 0.05
 # Parts of a cell's key in which scores of one panel may differ: what the curves compare, what
 # computes alike, and what leaves the headline as it is.
 FREE_PARTS = ("weights", "tokenizer", "device", "score")

@@ -60,9 +60,9 @@ def test_the_order_of_checkpoints_does_not_matter() -> None:
 
 
 def test_runs_of_one_budget_that_end_within_a_step_are_equal() -> None:
-    rows = [("gpt@64", 50, None), ("gpt", 101.9, None), ("t5@64", 50, None), ("t5", 100, None)]
+    rows = [("gpt@64", 50, None), ("gpt", 104.9, None), ("t5@64", 50, None), ("t5", 100, None)]
     assert models(latest_within(checkpoints(rows), "tokens")[1]) == {"gpt": "gpt", "t5": "t5"}
-    rows[1] = ("gpt", 102.1, None)
+    rows[1] = ("gpt", 105.1, None)
     assert models(latest_within(checkpoints(rows), "tokens")[1]) == {"gpt": "gpt@64", "t5": "t5"}
 
 
