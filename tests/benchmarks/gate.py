@@ -6,7 +6,8 @@ Each run is a whole check of nine tasks, by `compare`, Holm's adjustment and `de
 `bench check` does them. Baseline and candidate answer alike but for a share of the clusters on
 which the two are drawn anew. Without a true change, a false fail is a run in which any of the nine
 tasks fails. With one, the first task has lost what the gate itself calls detectable (the median
-over a hundred runs without a change); the share of runs in which that task fails is the power.
+over a hundred runs without a change); the share of runs in which that task fails is the power. A
+false pass is a run in which the first task has lost exactly the margin, and passes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchsuite.check.policy import Policy
+from benchsuite.check.policy import MARGINS, Policy
 from benchsuite.check.verdict import Verdict, compare, decide
 from benchsuite.metrics.columns import Columns
 from benchsuite.stats import holm
@@ -149,12 +150,16 @@ class World:
 
 
 def one_check(
-    setting: Setting, task: TaskSpec, loss: float, generator: np.random.Generator
+    setting: Setting,
+    task: TaskSpec,
+    loss: float,
+    generator: np.random.Generator,
+    tasks: int = TASKS,
 ) -> list[Verdict]:
-    """The verdicts of one check of nine tasks, of which the first has lost `loss` of its skill."""
+    """The verdicts of one check of `tasks`, of which the first has lost `loss` of its skill."""
     policy = Policy()
     measured = []
-    for number in range(TASKS):
+    for number in range(tasks):
         world = World(setting, task, generator)
         measured.append(
             compare(
@@ -210,6 +215,11 @@ def row(setting: Setting, runs: int) -> dict[str, float | str]:
     loss = float(np.median([value for value in detectable if value is not None]))
     lost = loss_of_skill(setting, task, loss, 7)
     hits = sum(one_check(setting, task, lost, generator)[0].outcome == "fail" for _ in range(runs))
+    at_margin = loss_of_skill(setting, task, MARGINS[setting.metric], 7)
+    through = sum(
+        one_check(setting, task, at_margin, generator, tasks=1)[0].outcome == "pass"
+        for _ in range(runs)
+    )
     return {
         "name": setting.name,
         "false": false / runs,
@@ -218,6 +228,8 @@ def row(setting: Setting, runs: int) -> dict[str, float | str]:
         "loss": loss,
         "power": hits / runs,
         "power_low": binomtest(hits, runs).proportion_ci(0.95, "exact").low,
+        "through": through / runs,
+        "through_high": binomtest(through, runs).proportion_ci(0.95, "exact").high,
     }
 
 
@@ -232,8 +244,11 @@ def main(echo: Callable[[str], None] = print) -> None:
     parser.add_argument("--only", default="", help="rows whose name holds these words")
     parser.add_argument("--json", type=Path, help="also append the rows to this file")
     given = parser.parse_args()
-    echo("| data | false fails (upper 95%) | unchanged tasks that pass | detectable loss | fails |")
-    echo("|---|---:|---:|---:|---:|")
+    echo(
+        "| data | false fails (upper 95%) | false passes (upper 95%) | unchanged tasks that pass "
+        "| detectable loss, points | fails (lower 95%) |"
+    )
+    echo("|---|---:|---:|---:|---:|---:|")
     for setting in SETTINGS:
         if given.only not in setting.name:
             continue
@@ -243,8 +258,9 @@ def main(echo: Callable[[str], None] = print) -> None:
                 file.write(json.dumps(found) + "\n")
         echo(
             f"| {found['name']} | {found['false']:.1%} ({found['false_high']:.1%}) "
+            f"| {found['through']:.1%} ({found['through_high']:.1%}) "
             f"| {found['passed']:.1%} | {100 * float(found['loss']):.2f} "
-            f"| {found['power']:.1%} (lower {found['power_low']:.1%}) |"
+            f"| {found['power']:.1%} ({found['power_low']:.1%}) |"
         )
 
 
