@@ -40,13 +40,13 @@ def write_files(folder: Path, contents: Mapping[str, str]) -> None:
 
 
 def write_report(store: Path, out: Path | None = None) -> Path:
-    """Write `leaderboard.md` of a store's records and return its path.
+    """Write `leaderboard.md` and `leaderboard.csv` of a store's records; the path of the first.
 
     out: folder, default `<store>/report`. A record that cannot be read is named in the report and
     left out of its tables. Raises InputError where the store holds neither record nor profile or
     the folder cannot be written.
     """
-    from benchsuite.report import markdown, table
+    from benchsuite.report import long_form, markdown, table
     from benchsuite.report.costs import profile_rows
 
     measured, torn = profiles.read_all(store)
@@ -54,5 +54,5 @@ def write_report(store: Path, out: Path | None = None) -> Path:
     target = out or store / "report"
     boards = table.build(found)
     text = markdown.render(boards, [*unreadable, *torn], profile_rows(measured))
-    write_files(target, {"leaderboard.md": text})
+    write_files(target, {"leaderboard.md": text, "leaderboard.csv": long_form.to_csv(found)})
     return target / "leaderboard.md"
