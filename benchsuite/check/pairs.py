@@ -355,7 +355,7 @@ def _extras(one: Stored) -> str:
     cell = one.record.cell
     extras = settings(one.record)
     if cell.get("limit"):
-        extras.append(f"{cell['limit']:,} examples")
+        extras.append(f"cap {cell['limit']:,}")
     if cell.get("train_limit") and cell.get("regime_name") in TRAINED:
         extras.append(f"{cell['train_limit']:,} training examples")
     return f"({', '.join(extras)})" if extras else ""

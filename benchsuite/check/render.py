@@ -135,7 +135,7 @@ def _reason(one: Verdict) -> str:
     if one.reason:
         return one.reason
     if one.outcome == "fail":
-        return f"worse by {points(one.metric, -(one.d or 0.0))}, which is no chance"
+        return f"worse by {points(one.metric, -(one.d or 0.0))}, more than chance explains"
     if one.outcome == "pass":
         return f"a loss of {points(one.metric, one.margin)} or more is ruled out"
     text = "neither a loss of the margin nor its absence is shown"

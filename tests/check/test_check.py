@@ -349,7 +349,7 @@ def test_a_cap_that_the_candidate_lacks_is_missing(stores: tuple[Path, Path]) ->
     capped = {"parts": {"data": {"validation": "a hundred"}}, "cell": {"limit": 100}}
     store_record(base, credits(100, 70), **capped)
     found = compare(stores, 1, 1)
-    assert found.missing == [f"gpt zeroshot {TASK} (100 examples): not in the candidate"]
+    assert found.missing == [f"gpt zeroshot {TASK} (cap 100): not in the candidate"]
     store_record(new, credits(100, 70), **capped)
     assert check(base, new).outcome == "pass"
 

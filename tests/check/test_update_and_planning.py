@@ -56,7 +56,7 @@ def test_only_what_is_replaced_goes(tmp_path: Path) -> None:
     store_record(new, credits(N, 650), **capped)
     lines = update(base, new)
     assert f"removed: gpt lora {TASK} seed 3: 70.3" in lines
-    assert f"changed: gpt zeroshot {TASK} (100 examples): 70.0 -> 65.0" in lines
+    assert f"changed: gpt zeroshot {TASK} (cap 100): 70.0 -> 65.0" in lines
     assert f"kept: gpt zeroshot {TASK} (bfloat16): 70.0" in lines
     assert len(records.store_folders(base)) == 5
     assert all(line.startswith(("unchanged", "kept")) for line in update(base, new))
