@@ -138,7 +138,12 @@ def test_the_trio_is_matched(name: str, vocabulary: Vocabulary) -> None:
     recipe, peer = (load_recipe(RECIPES / f"{each}.yaml") for each in (name, "gpt"))
     assert recipe.corpus == peer.corpus
     assert recipe.tokenizer == peer.tokenizer
-    assert recipe.lengths == peer.lengths
+    # Where rows begin is a matter of position tables, which t5 does not have.
+    phases, theirs_phases = (
+        [(phase.length, phase.share) for phase in each.lengths] for each in (recipe, peer)
+    )
+    assert phases == theirs_phases
+    assert (recipe.budget, recipe.schedule) == (peer.budget, peer.schedule)
     assert recipe.batch_tokens == peer.batch_tokens
     ours, theirs = (
         parameter_counts(build_model(each.architecture, vocabulary)) for each in (recipe, peer)
