@@ -43,6 +43,8 @@ POWER = 0.8
 FEWEST_SEEDS = 3
 FEWEST_CLUSTERS = 5
 """Of a stratum: resampling two or three of them sees hardly half of their variance."""
+MOVED = {"matthews": 2.0}
+"""How many n-ths an example that is turned around moves a metric; 1 for the others."""
 ROUNDING = 1e-9
 """A difference of two sums is not exactly the margin that it is on paper."""
 
@@ -294,18 +296,22 @@ def _detectable(one: Verdict, policy: Policy, tests: int) -> float | None:
 
     A loss fails where the estimate is beyond both the margin and, at the level that Holm's
     procedure begins with, the test's own bound. Examples that a loss turns around vary, too: one of
-    n turned around moves an accuracy by 1/n, which adds loss / n to the variance. Counts are whole:
-    without seeds an exact test needs up to one example more than the normal distribution says.
+    n turned around moves an accuracy by 1/n, which adds loss / n to the variance, and Matthews'
+    correlation by twice as much. Counts are whole: without seeds an exact test needs up to one
+    example more than the normal distribution says. A standard error of few seeds is more often too
+    small than too large.
     """
     if one.error is None or one.error.se == 0:
         return None
     level = one.error.quantile(1 - policy.alpha / max(1, tests))
     power = one.error.quantile(POWER)
+    error = one.error.se * one.error.underestimate
     margin = 0.0 if policy.is_strict(one.task) else one.margin
     whole = 1 / one.clusters if one.seeds is None else 0.0
+    moved = MOVED.get(one.metric, 1.0)
     loss = 0.0
     for _ in range(50):  # a contraction: the variance grows with the loss, slowly
-        se = math.sqrt(one.error.se**2 + loss / one.clusters)
+        se = math.sqrt(error**2 + moved * loss / one.clusters)
         loss = max(level * se + whole, margin) + power * se
     return loss
 
