@@ -96,6 +96,16 @@ class Record(Part):
         tail = "" if seed is None else f" seed {seed}"
         return f"{self.cell['model']} {self.cell['regime']} {self.cell['task']}{tail}"
 
+    @property
+    def trivial(self) -> float | None:
+        """Score of the trivial answer (majority, all O, no answer); None where there is none."""
+        known = [
+            value
+            for name, value in self.baselines.items()
+            if value is not None and name not in ("chance", "bag_of_words")
+        ]
+        return max(known, default=None)
+
     def parts_but(self, free: Collection[str]) -> dict[str, Any]:
         """What the key is made of, but for the parts named `free`."""
         parts = self.cell.get("key_parts", {})
@@ -103,6 +113,16 @@ class Record(Part):
 
 
 MIGRATIONS: Migrations = {}
+CELL_KINDS: dict[str, Any] = {
+    "key_parts": dict,
+    "options": dict,
+    "splits": list | None,
+    "prompts": list | None,
+    "seed": int | None,
+    "limit": int | None,
+    "train_limit": int | None,
+}
+"""What parts of a cell that are read again must be."""
 
 
 def slug(text: str) -> str:
@@ -153,8 +173,9 @@ def read(folder: Path) -> Record:
         isinstance(record.cell.get(name), str) for name in ("model", "regime", "task", "key")
     ):
         raise InputError(f"{path}: cell lacks its model, regime, task or key")
-    if not isinstance(record.cell.get("key_parts", {}), dict):
-        raise InputError(f"{path}: cell.key_parts is no mapping")
+    for name, kinds in CELL_KINDS.items():
+        if name in record.cell and not isinstance(record.cell[name], kinds):
+            raise InputError(f"{path}: cell.{name} is {record.cell[name]!r}; rerun the cell")
     return record
 
 

@@ -144,14 +144,13 @@ def pair(
     theirs: dict[Identity, list[Stored]] = defaultdict(list)
     for one in candidate:
         theirs[identity(one.record, {})].append(one)
-    groups: dict[tuple[Identity, str], list[Stored]] = defaultdict(list)
+    groups: dict[tuple[Identity, str, Any], list[Stored]] = defaultdict(list)
     result = Paired([], [], [])
     undone = []
     for one in baseline:
         if one.is_done:
-            how = [_conditions(one.record, False), settings(one.record)]
             seed = None if one.is_trained else one.seed
-            groups[identity(one.record, {}), digest({"how": how, "seed": seed})].append(one)
+            groups[identity(one.record, {}), _way(one), seed].append(one)
         else:
             undone.append(one)
     claimed = {(identity(group[0].record, renamed), _way(group[0])) for group in groups.values()}
@@ -292,13 +291,11 @@ def identity(record: Record, renamed: Renamed) -> Identity:
     """What a cell is called, as the candidate calls it; its seed, cap and settings aside."""
     cell = record.cell
     regime = _regime(cell["regime"])
-    data = cell.get("key_parts", {}).get("data", {})
-    splits = sorted(data) or sorted(cell.get("splits") or ())
     return (
         renamed.get(cell["model"], cell["model"]),
         renamed.get(regime, regime),
         cell["task"],
-        "+".join(splits) if record.status == "done" and cell.get("splits") else "",
+        "+".join(cell.get("splits") or ()),
     )
 
 

@@ -115,18 +115,20 @@ def judge(
             measured.append(measure(pair, policy, tasks_dir))
         except NotJudged as error:
             unjudged.append(f"{pair.name}: {error}")
-    tested = [number for number, one in enumerate(measured) if one.p is not None]
-    adjusted = dict(
-        zip(tested, holm([p for one in measured if (p := one.p) is not None]), strict=True)
-    )
-    verdicts = [
-        decide(one, policy, adjusted.get(number), len(tested))
-        for number, one in enumerate(measured)
+    return decide_all(measured, policy), unjudged
+
+
+def decide_all(measured: Sequence[Verdict], policy: Policy) -> list[Verdict]:
+    """The outcomes of what was measured; p values are adjusted for the number of tests."""
+    known = [one.p for one in measured if one.p is not None]
+    adjusted = iter(holm(known))
+    return [
+        _decide(one, policy, None if one.p is None else next(adjusted), len(known))
+        for one in measured
     ]
-    return verdicts, unjudged
 
 
-def decide(one: Verdict, policy: Policy, adjusted: float | None, tests: int) -> Verdict:
+def _decide(one: Verdict, policy: Policy, adjusted: float | None, tests: int) -> Verdict:
     """The outcome, given the adjusted p value and the number of tests in the family."""
     if one.outcome != "inconclusive" or one.reason:
         return replace(one, adjusted=adjusted)
@@ -322,6 +324,8 @@ def _identical(base: Sequence[Columns], other: Sequence[Columns]) -> bool:
         return False
     for a, b in zip(base, other, strict=True):
         order_a, order_b = (np.lexsort((t["id"], t["subset"], t["split"])) for t in (a, b))
+        if a.keys() != b.keys():
+            return False
         for name in a:
             x, y = a[name][order_a], b[name][order_b]
             exact = x.dtype.kind in "UOSb"

@@ -20,7 +20,6 @@ from typing import Any
 
 from benchsuite.console import print_error
 from benchsuite.errors import BenchsuiteError
-from benchsuite.metrics.bag_of_words import NAME as BAG_OF_WORDS
 from benchsuite.records import Record
 from benchsuite.regimes.registry import get_regime
 from benchsuite.report import readable_records
@@ -141,11 +140,6 @@ def _row(one: Search, seeds: OverSeeds | None) -> tuple[str, ...]:
     if seeds is not None:
         spread = "" if seeds.spread is None else f" ±{percent(seeds.spread)}"
         of_default = f"{percent(seeds.value)}{spread} over {seeds.seeds}"
-    trivial = [
-        value
-        for name, value in one.record.baselines.items()
-        if name not in ("chance", BAG_OF_WORDS) and value is not None
-    ]
     return (
         _family(one),
         str(cell["model"]),
@@ -154,7 +148,7 @@ def _row(one: Search, seeds: OverSeeds | None) -> tuple[str, ...]:
         f"{one.taken:g}",
         percent(headline.value if headline else None),
         of_default,
-        percent(max(trivial, default=None)),
+        percent(one.record.trivial),
     )
 
 

@@ -50,17 +50,7 @@ COLUMNS: dict[str, tuple[Callable[[Record], Any], str]] = {
         lambda r: "+".join(r.seen_in_pretraining) or None,
         "tasks whose training passages the pretraining text holds",
     ),
-    "trivial": (
-        lambda r: max(
-            (
-                value
-                for name, value in r.baselines.items()
-                if value is not None and name not in ("chance", "bag_of_words")
-            ),
-            default=None,
-        ),
-        "score of the trivial answer",
-    ),
+    "trivial": (lambda r: r.trivial, "score of the trivial answer"),
     "bag_of_words": (lambda r: r.baselines.get("bag_of_words"), "score of a bag of words"),
     "chance": (lambda r: r.baselines.get("chance"), "score of guessing"),
     "parameters_total": (_cost("parameters_total"), "parameters of the model"),

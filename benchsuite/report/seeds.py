@@ -74,11 +74,9 @@ def _is_collapsed(record: Record) -> bool:
         return False
     if record.headline.value is None:
         return True
-    known = {name: value for name, value in record.baselines.items() if value is not None}
-    known.pop("bag_of_words", None)
     # Of numbers the trivial answer is as good as chance.
-    trivial = [value for name, value in known.items() if name != "chance"] or [*known.values()]
-    if not trivial:
+    trivial = record.baselines.get("chance") if record.trivial is None else record.trivial
+    if trivial is None:
         return False
     low = record.headline.low if record.headline.low is not None else record.headline.value
-    return low is not None and low <= max(trivial)
+    return low is not None and low <= trivial

@@ -87,7 +87,7 @@ def _swapped(
     number = cluster_numbers(pairs[0][0])
     n, clusters = len(number), int(number.max()) + 1
     # One under the other, so that facts about a table's own middle are about that of both.
-    both = [{name: np.concatenate([x[name], y[name]]) for name in x} for x, y in pairs]
+    both = [{name: np.concatenate([x[name], y[name]]) for name in x if name in y} for x, y in pairs]
     sums = []
     if not isinstance(measure, General):
         for table in both:

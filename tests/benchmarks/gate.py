@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.gate [--runs 2000] [--only WORDS] > gate.md
 
-Each run is a whole check of nine tasks, by `compare`, Holm's adjustment and `decide` as
-`bench check` does them. Baseline and candidate answer alike but for a share of the clusters on
+Each run is a whole check of nine tasks, by `compare` and `decide_all` as
+`bench check` does it. Baseline and candidate answer alike but for a share of the clusters on
 which the two are drawn anew. Without a true change, a false fail is a run in which any of the nine
 tasks fails. With one, the first task has lost what the gate itself calls detectable (the median
 over a hundred runs without a change); the share of runs in which that task fails is the power. A
@@ -21,9 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from benchsuite.check.policy import MARGINS, Policy
-from benchsuite.check.verdict import Verdict, compare, decide
+from benchsuite.check.verdict import Verdict, compare, decide_all
 from benchsuite.metrics.columns import Columns
-from benchsuite.stats import holm
 from benchsuite.tasks.spec import TaskSpec
 from tests.outcomes import make_task
 
@@ -172,12 +171,7 @@ def one_check(
                 replicates=REPLICATES,
             )
         )
-    tested = [number for number, one in enumerate(measured) if one.p is not None]
-    adjusted = dict(zip(tested, holm([measured[n].p or 0.0 for n in tested]), strict=True))
-    return [
-        decide(one, policy, adjusted.get(number), len(tested))
-        for number, one in enumerate(measured)
-    ]
+    return decide_all(measured, policy)
 
 
 def loss_of_skill(setting: Setting, task: TaskSpec, loss: float, seed: int) -> float:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from benchsuite import records
+from benchsuite.check import Result as CheckResult
+from benchsuite.check import check
 from benchsuite.records import Headline, Record, Result
 from benchsuite.regimes.base import Variant
 from benchsuite.results import summarize
@@ -88,3 +90,20 @@ def flipped(predicted: Sequence[int], lost: int, gained: int, seed: int = 0) -> 
     values[rng.choice(right, lost, replace=False)] = 1
     values[rng.choice(wrong, gained, replace=False)] = 0
     return [int(value) for value in values]
+
+
+N = 1000
+BASE = credits(N, 700)
+
+
+def compare(stores: tuple[Path, Path], lost: int, gained: int, **options: Any) -> CheckResult:
+    """Check a candidate that has lost and gained so many of the baseline's thousand examples."""
+    store_record(stores[1], flipped(BASE, lost, gained))
+    return check(*stores, **options)
+
+
+def seeded(store: Path, rights: list[int], first: int = 0) -> None:
+    """Store seeds of a trained regime with so many right answers each."""
+    for number, right in enumerate(rights):
+        said = flipped(credits(N, right), 20, 20, seed=first + number)
+        store_record(store, said, regime="lora", seed=first + number)

@@ -11,10 +11,7 @@ from scipy.stats import binomtest
 from benchsuite.check.comparison import compare_all, to_markdown
 from benchsuite.cli import main
 from benchsuite.errors import InputError
-from tests.check.made import TASK, credits, flipped, store_record
-
-N = 1000
-BASE = credits(N, 700)
+from tests.check.made import BASE, TASK, flipped, store_record
 
 
 def test_two_models_of_one_store(tmp_path: Path) -> None:

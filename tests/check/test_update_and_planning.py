@@ -15,11 +15,8 @@ from benchsuite.check.update import update
 from benchsuite.cli import main
 from benchsuite.errors import InputError
 from benchsuite.profiles import Inference, Profile, Training
-from tests.check.made import TASK, credits, flipped, store_record
+from tests.check.made import BASE, TASK, N, credits, flipped, store_record
 from tests.made import made_record
-
-N = 1000
-BASE = credits(N, 700)
 
 
 def test_an_accepted_candidate_is_the_baseline(tmp_path: Path) -> None:
