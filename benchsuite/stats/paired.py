@@ -99,20 +99,27 @@ def _swapped(
     size = max(1, CHUNK // (2 * n))
     found = []
     for start in range(0, replicates, size):
-        swap = generator.integers(0, 2, size=(min(size, replicates - start), clusters))
+        swap = _coins(generator, min(size, replicates - start), clusters)
         gaps = []
         if isinstance(measure, General):
-            stays, goes = (1 - swap)[:, number], swap[:, number]
+            goes = swap.astype(np.int64)[:, number]
+            stays = 1 - goes
             for table in both:
                 first = measure.values(task, table, np.hstack([stays, goes]))
                 gaps.append(first - measure.values(task, table, np.hstack([goes, stays])))
         else:
             for mine, theirs in sums:
-                moved = swap @ (theirs - mine)
+                moved = swap.astype(float) @ (theirs - mine)
                 first = measure.value(mine.sum(axis=0) + moved)
                 gaps.append(first - measure.value(theirs.sum(axis=0) - moved))
         found.append(np.mean(gaps, axis=0))
     return np.concatenate(found)
+
+
+def _coins(generator: np.random.Generator, rows: int, columns: int) -> np.ndarray:
+    """Fair zeros and ones (rows, columns), uint8: a drawn byte has eight."""
+    octets = generator.integers(0, 256, size=(rows, -(-columns // 8)), dtype=np.uint8)
+    return np.unpackbits(octets, axis=1, count=columns)
 
 
 def newcombe(

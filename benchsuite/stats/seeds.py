@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+
+QUARTILE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,11 @@ class Combined:
 def combine(of_examples: float, of_seeds: Sequence[tuple[float, float]]) -> Combined:
     """The standard error of a mean over seeds, or of a difference of two such means.
 
-    V = of_examples + sum v_i with nu = V^2 / sum(v_i^2 / f_i) degrees of freedom (Satterthwaite
-    1946, Welch 1947).
+    V = of_examples + sum v_i with nu = W^2 / sum(w_i^2 / f_i) degrees of freedom (Satterthwaite
+    1946, Welch 1947). There w_i is not v_i but its upper bound at a confidence of 75%, and
+    W = of_examples + sum w_i: a variance that happens to come out small would lower the error and,
+    the examples being many, raise the degrees of freedom at once (with three seeds, and as much
+    variance of examples, 6.7% false alarms among nine tests instead of 5%).
 
     Args:
         of_examples: variance that resampling the examples gives, the seeds being as they are; of
@@ -53,5 +59,20 @@ def combine(of_examples: float, of_seeds: Sequence[tuple[float, float]]) -> Comb
         of_seeds: (variance of the arm's mean over its seeds, its degrees of freedom) an arm.
     """
     total = of_examples + sum(variance for variance, _ in of_seeds)
-    uncertain = sum(variance**2 / freedom for variance, freedom in of_seeds if variance > 0)
-    return Combined(math.sqrt(total), total**2 / uncertain if uncertain > 0 else math.inf)
+    bounds = [(_upper(variance, freedom), freedom) for variance, freedom in of_seeds]
+    wide = of_examples + sum(variance for variance, _ in bounds)
+    uncertain = sum(variance**2 / freedom for variance, freedom in bounds if variance > 0)
+    return Combined(math.sqrt(total), wide**2 / uncertain if uncertain > 0 else math.inf)
+
+
+def _upper(variance: float, freedom: float) -> float:
+    """What the true variance is below with a confidence of 75%, by the chi-square distribution."""
+    return variance if math.isinf(freedom) else variance * freedom / _chi_square(freedom)
+
+
+@lru_cache
+def _chi_square(freedom: float) -> float:
+    """The lower quartile of the chi-square distribution."""
+    from scipy.stats import chi2
+
+    return float(chi2.ppf(QUARTILE, freedom))

@@ -148,30 +148,20 @@ class World:
         }
 
 
-def one_check(
-    setting: Setting,
-    task: TaskSpec,
-    loss: float,
-    generator: np.random.Generator,
-    tasks: int = TASKS,
-) -> list[Verdict]:
-    """The verdicts of one check of `tasks`, of which the first has lost `loss` of its skill."""
-    policy = Policy()
-    measured = []
-    for number in range(tasks):
-        world = World(setting, task, generator)
-        measured.append(
-            compare(
-                task,
-                setting.metric,
-                world.arm(0.0),
-                world.arm(loss if number == 0 else 0.0),
-                policy,
-                sampled=(bool(setting.seeds), bool(setting.seeds)),
-                replicates=REPLICATES,
-            )
-        )
-    return decide_all(measured, policy)
+def measured(
+    setting: Setting, task: TaskSpec, loss: float, generator: np.random.Generator
+) -> Verdict:
+    """What is known of one task of which the candidate has lost `loss` of its skill; undecided."""
+    world = World(setting, task, generator)
+    return compare(
+        task,
+        setting.metric,
+        world.arm(0.0),
+        world.arm(loss),
+        Policy(),
+        sampled=(bool(setting.seeds), bool(setting.seeds)),
+        replicates=REPLICATES,
+    )
 
 
 def loss_of_skill(setting: Setting, task: TaskSpec, loss: float, seed: int) -> float:
@@ -202,18 +192,23 @@ def row(setting: Setting, runs: int) -> dict[str, float | str]:
 
     task = make_task(setting.kind, [setting.metric], **_extra(setting))
     generator = np.random.default_rng(1)
-    found = [one_check(setting, task, 0.0, generator) for _ in range(runs)]
+    unchanged = [
+        [measured(setting, task, 0.0, generator) for _ in range(TASKS)] for _ in range(runs)
+    ]
+    found = [decide_all(each, Policy()) for each in unchanged]
     false = sum(any(one.outcome == "fail" for one in verdicts) for verdicts in found)
     passed = np.mean([one.outcome == "pass" for verdicts in found for one in verdicts])
     detectable = [one.detectable for verdicts in found[:100] for one in verdicts]
     loss = float(np.median([value for value in detectable if value is not None]))
-    lost = loss_of_skill(setting, task, loss, 7)
-    hits = sum(one_check(setting, task, lost, generator)[0].outcome == "fail" for _ in range(runs))
-    at_margin = loss_of_skill(setting, task, MARGINS[setting.metric], 7)
-    through = sum(
-        one_check(setting, task, at_margin, generator, tasks=1)[0].outcome == "pass"
-        for _ in range(runs)
-    )
+
+    def first(lost: float, outcome: str) -> int:
+        """In how many checks of nine, of which the first has lost something, it ends so."""
+        skill = loss_of_skill(setting, task, lost, 7)
+        checks = ([measured(setting, task, skill, generator), *each[1:]] for each in unchanged)
+        return sum(decide_all(check, Policy())[0].outcome == outcome for check in checks)
+
+    hits = first(loss, "fail")
+    through = first(MARGINS[setting.metric], "pass")
     return {
         "name": setting.name,
         "false": false / runs,

@@ -37,7 +37,8 @@ def test_mean_spread_and_interval_by_hand() -> None:
     assert found.value == pytest.approx(0.74) and found.spread == pytest.approx(0.04)
     of_examples = (0.04 / 1.959964) ** 2
     of_seeds = 0.04**2 / 3
-    freedom = (of_examples + of_seeds) ** 2 / (of_seeds**2 / 2)
+    bound = of_seeds * 2 / stats.chi2.ppf(0.25, 2)  # what the seeds' variance hardly exceeds
+    freedom = (of_examples + bound) ** 2 / (bound**2 / 2)
     half = stats.t.ppf(0.975, freedom) * math.sqrt(of_examples + of_seeds)
     assert (found.low, found.high) == pytest.approx((0.74 - half, 0.74 + half), abs=1e-6)
 
