@@ -1,10 +1,12 @@
 """Statistics of scores: how sure a number is, and whether two differ.
 
 `resampling`: intervals by resampling clusters. `paired`: tests and intervals of two arms that
-answered the same examples. `seeds`: the part that training adds.
+answered the same examples. `seeds`: the part that training adds. `ranks`: of several systems over
+several tasks.
 """
 
 from benchsuite.stats.paired import holm, mcnemar, newcombe, permutation
+from benchsuite.stats.ranks import Rank, mean_ranks, rank_intervals
 from benchsuite.stats.resampling import (
     LEVEL,
     REPLICATES,
@@ -13,6 +15,7 @@ from benchsuite.stats.resampling import (
     Interval,
     bootstrap,
     cluster_count,
+    clustered_se,
     draw,
     estimate,
     paired_difference,
@@ -28,16 +31,20 @@ __all__ = [
     "Combined",
     "Difference",
     "Interval",
+    "Rank",
     "bootstrap",
     "cluster_count",
+    "clustered_se",
     "combine",
     "draw",
     "estimate",
     "holm",
     "mcnemar",
+    "mean_ranks",
     "newcombe",
     "paired_difference",
     "paired_draws",
     "permutation",
+    "rank_intervals",
     "smallest_stratum",
 ]

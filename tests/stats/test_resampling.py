@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from benchsuite.errors import InputError
 from benchsuite.metrics import Columns, compute, measures, outcome_columns, take
-from benchsuite.stats import Interval, bootstrap, cluster_count, draw, estimate, paired_difference
+from benchsuite.stats import (
+    Interval,
+    bootstrap,
+    cluster_count,
+    clustered_se,
+    draw,
+    estimate,
+    paired_difference,
+)
 from benchsuite.stats.resampling import _draws
 from benchsuite.tasks.example import Prediction
 from tests.outcomes import columns_of, make_examples, make_task
@@ -276,3 +284,31 @@ def test_a_plugin_metric_is_resampled_like_any_other(monkeypatch: pytest.MonkeyP
     assert compute(task, "plugin:mean", columns) == compute(CLASSES, "accuracy", columns)
     expected = bootstrap(CLASSES, "accuracy", [columns], replicates=4_000)
     assert found.se == pytest.approx(expected.se, rel=0.06)
+
+
+def test_clustered_standard_error_is_that_of_statsmodels() -> None:
+    statsmodels = pytest.importorskip("statsmodels.api")
+    generator = np.random.default_rng(0)
+    clusters = generator.integers(0, 40, 300)
+    values = (generator.random(300) < 0.3 + 0.4 * (clusters % 2)).astype(float)
+    fitted = statsmodels.OLS(values, np.ones(300)).fit(
+        cov_type="cluster", cov_kwds={"groups": clusters, "use_correction": False}
+    )
+    assert clustered_se(values, clusters) == pytest.approx(float(fitted.bse[0]), rel=1e-9)
+    alone = clustered_se(values, np.arange(300))
+    assert alone == pytest.approx(values.std() / math.sqrt(300), rel=1e-12)
+    assert math.isnan(clustered_se(values, np.zeros(300)))
+
+
+def test_clustered_standard_error_is_what_the_bootstrap_tends_to() -> None:
+    clusters = [f"passage{number // 5}" for number in range(500)]
+    gold, said = correlated_classes(500)
+    said[:100] = 1 - gold[:100]  # some passages are hard as a whole
+    columns = outcome_columns(
+        CLASSES,
+        make_examples(gold.tolist(), clusters=clusters),
+        [Prediction(int(value)) for value in said],
+    )
+    found = bootstrap(CLASSES, "accuracy", [columns], replicates=20_000)
+    assert found.se is not None
+    assert clustered_se(columns["credit"], columns["cluster"]) == pytest.approx(found.se, rel=0.03)
