@@ -188,6 +188,22 @@ def _midranks(values: Array, counts: Array) -> Array:
     return ranks[:, where]
 
 
+def exchangeable(task: TaskSpec, metric: str, columns: Columns) -> Columns:
+    """Columns on a scale on which the outcomes of two arms can be swapped.
+
+    Correlations do not see the scale of the predictions, so two arms may well have two (cosines
+    about .9, and about .3): standard scores for Pearson's, midranks for Spearman's. The metric
+    stays as it is; other columns are returned as they are.
+    """
+    if task.kind != "regression" or metric not in ("pearson", "spearman") or not len(columns["x"]):
+        return columns
+    x = columns["x"]
+    if metric == "spearman":
+        return columns | {"x": _midranks(x, np.ones((1, len(x)), dtype=np.int64))[0]}
+    deviation = x.std()
+    return columns | {"x": (x - x.mean()) / (deviation if deviation > 0 else 1.0)}
+
+
 # --- by name -----------------------------------------------------------------------------------
 
 _NO_POSITIVE = "no positive example, gold or predicted"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchsuite.metrics.columns import Columns, take
-from benchsuite.metrics.measures import General, blocks, get_measure
+from benchsuite.metrics.measures import General, blocks, exchangeable, get_measure
 from benchsuite.stats.resampling import CHUNK, SEED, aligned, cluster_numbers, estimate
 from benchsuite.tasks.spec import TaskSpec
 
@@ -45,8 +45,10 @@ def permutation(
     """P of a difference this low or lower, were it chance which arm gave which of two outcomes.
 
     The paired permutation test (Fisher 1935; in language: Yeh 2000), for clusters: the outcomes of
-    a whole cluster are swapped, under all prompts, and the metric is computed anew. It is (1 + as
-    low) / (1 + replicates), never 0 (Phipson and Smyth 2010); nan where the metric is undefined.
+    a whole cluster are swapped, under all prompts, and the metric is computed anew; correlations,
+    which do not see the scale of an arm's predictions, on a common one. It is
+    (1 + as low) / (1 + replicates), never 0 (Phipson and Smyth 2010); nan where the metric is
+    undefined.
 
     a, b: a table a prompt, the same ones. Raises InputError where they hold different examples.
     """
@@ -86,6 +88,7 @@ def _swapped(
     measure = get_measure(task, metric)
     number = cluster_numbers(pairs[0][0])
     n, clusters = len(number), int(number.max()) + 1
+    pairs = [(exchangeable(task, metric, x), exchangeable(task, metric, y)) for x, y in pairs]
     # One under the other, so that facts about a table's own middle are about that of both.
     both = [{name: np.concatenate([x[name], y[name]]) for name in x if name in y} for x, y in pairs]
     sums = []

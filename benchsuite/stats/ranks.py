@@ -11,11 +11,11 @@ from benchsuite.stats.resampling import LEVEL
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """A mean rank over tasks, 1 being best, with its interval at `LEVEL`."""
+    """A mean rank over tasks, 1 being best, with its interval at `LEVEL`, None where unknown."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 def mean_ranks(scores: np.ndarray) -> np.ndarray:

@@ -129,6 +129,58 @@ def draw(
     return result
 
 
+def replicates_of(
+    task: TaskSpec,
+    metric: str,
+    tables: Sequence[Columns],
+    replicates: int = REPLICATES,
+    seed: int = SEED,
+) -> np.ndarray:
+    """Replicates (R,) of `estimate` of one arm that pair with those of any other arm.
+
+    What is drawn depends on the number of clusters alone, not on the outcomes: arms that answered
+    the same examples are resampled alike though each is computed, and kept, on its own. `draw` is
+    faster and pairs only the tables that it is given.
+    """
+    measure = get_measure(task, metric)
+    tables = aligned(tables)
+    generator = np.random.default_rng(seed)
+    splits = []
+    for strata in blocks(task, tables[0]):
+        drawn = []
+        for rows in strata:
+            parts = [take(table, rows) for table in tables]
+            number = cluster_numbers(parts[0])
+            counts = _counts(int(number.max()) + 1, replicates, generator)
+            if isinstance(measure, General):
+                values = [measure.values(task, part, counts[:, number]) for part in parts]
+            else:
+                values = [
+                    measure.value(counts @ _sums(measure.statistics(task, part), number))
+                    for part in parts
+                ]
+            drawn.append(np.mean(values, axis=0))
+        splits.append(np.mean(drawn, axis=0))
+    result: np.ndarray = np.mean(splits, axis=0)
+    return result
+
+
+def _counts(clusters: int, replicates: int, generator: np.random.Generator) -> np.ndarray:
+    """How often each of the clusters is drawn, (R, clusters)."""
+    found = np.empty((replicates, clusters))
+    for row in found:
+        picks = generator.integers(0, clusters, size=clusters)
+        row[:] = np.bincount(picks, minlength=clusters)
+    return found
+
+
+def _sums(facts: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Statistics of examples (n, s) summed by their cluster, (clusters, s)."""
+    found = np.zeros((number.max() + 1, facts.shape[1]))
+    np.add.at(found, number, facts)
+    return found
+
+
 def clustered_se(values: np.ndarray, clusters: np.ndarray) -> float:
     """Standard error of the mean of values that are not independent within clusters.
 
@@ -187,9 +239,7 @@ def _stratum(
         ]
         return np.concatenate(chunks)
     rows = np.hstack([measure.statistics(task, table) for table in tables])
-    sums = np.zeros((number.max() + 1, rows.shape[1]))
-    np.add.at(sums, number, rows)
-    distinct, multiplicity = np.unique(sums, axis=0, return_counts=True)
+    distinct, multiplicity = np.unique(_sums(rows, number), axis=0, return_counts=True)
     chunks = [
         measure.value((counts @ distinct).reshape(len(counts), len(tables), -1))
         for counts in _draws(multiplicity, replicates, generator, width=len(distinct))

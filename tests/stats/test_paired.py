@@ -70,16 +70,27 @@ def test_the_permutation_test_equals_all_swaps(metric: str) -> None:
 
 
 @pytest.mark.parametrize("metric", ["pearson", "spearman"])
-def test_correlations_are_permuted_as_numbers(metric: str) -> None:
+def test_correlations_are_permuted_as_numbers_of_one_scale(metric: str) -> None:
     rng = np.random.default_rng(5)
     gold = rng.random(11) * 5
-    better, worse = gold + rng.normal(0, 1.0, 11), 100 + gold + rng.normal(0, 3.0, 11)
+    better, worse = gold + rng.normal(0, 1.0, 11), 100 + 7 * (gold + rng.normal(0, 3.0, 11))
     a = columns_of(REGRESSION, gold.tolist(), worse.tolist())
     b = columns_of(REGRESSION, gold.tolist(), better.tolist())
-    # Swaps of arms on another scale mix the two scales: so does the brute force.
-    expected = every_swap(REGRESSION, metric, a, b)
+    scale = scipy.stats.zscore if metric == "pearson" else scipy.stats.rankdata
+    expected = every_swap(REGRESSION, metric, a | {"x": scale(worse)}, b | {"x": scale(better)})
     found = permutation(REGRESSION, metric, [a], [b], replicates=20_000)
     assert found == pytest.approx(expected, abs=0.012)
+
+
+def test_a_worse_correlation_is_found_on_another_scale_too() -> None:
+    """Cosines of two models may lie about .9 and about .1."""
+    rng = np.random.default_rng(5)
+    gold = rng.random(400)
+    base = columns_of(REGRESSION, gold.tolist(), (gold + rng.normal(0, 0.5, 400)).tolist())
+    x = 0.9 + 0.01 * (gold + rng.normal(0, 1.5, 400))
+    worse = columns_of(REGRESSION, gold.tolist(), x.tolist())
+    for metric in ("pearson", "spearman"):
+        assert permutation(REGRESSION, metric, [worse], [base], replicates=2_000) < 0.01
 
 
 def test_the_permutation_of_single_examples_agrees_with_mcnemar() -> None:
