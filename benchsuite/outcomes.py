@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from benchsuite import records
-from benchsuite.check.pairs import Stored, label
 from benchsuite.errors import BenchsuiteError, InputError
 from benchsuite.metrics.columns import Columns
 from benchsuite.metrics.measures import General, get_measure
@@ -60,14 +59,14 @@ def spec_of(record: Record, tasks_dir: Sequence[Path] = ()) -> TaskSpec:
     return spec
 
 
-def read_tables(one: Stored, spec: TaskSpec) -> list[Columns]:
+def read_tables(folder: Path, record: Record, spec: TaskSpec) -> list[Columns]:
     """A record's primary outcomes, a table a prompt.
 
     Raises InputError where they are broken, NotJudged where the score on record is not made of them
     in a way that can be resampled.
     """
-    headline = headline_of(one.record)
-    outcomes = records.read_outcomes(one.folder, one.record)
+    headline = headline_of(record)
+    outcomes = records.read_outcomes(folder, record)
     try:
         lacking = COLUMNS - {*outcomes.columns}
         if lacking:
@@ -91,12 +90,12 @@ def read_tables(one: Stored, spec: TaskSpec) -> list[Columns]:
                 raise ValueError("a value that is no finite number")
         value = estimate(spec, headline.metric, tables)
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise InputError(f"{one.folder}: broken outcomes: {error}; rerun the cell") from None
+        raise InputError(f"{folder}: broken outcomes: {error}; rerun the cell") from None
     if headline.value is not None and not abs(value - headline.value) <= AGREES:
         if spec.kind == "lm_eval":
             raise NotJudged(NO_TEST.format(headline.metric))
         raise InputError(
-            f"{one.folder}: broken outcomes: they give {headline.metric} {value:.6f}, the record "
-            f"says {headline.value:.6f}; rerun {label(one)}"
+            f"{folder}: broken outcomes: they give {headline.metric} {value:.6f}, the record "
+            f"says {headline.value:.6f}; rerun {record.name}"
         )
     return tables

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from benchsuite import records
-from benchsuite.check.outcomes import NotJudged
 from benchsuite.check.pairs import Pair, Stored, pair, read_records
 from benchsuite.check.policy import Policy
 from benchsuite.check.render import clean, points, probability
 from benchsuite.check.verdict import Flip, Verdict, measure
 from benchsuite.errors import InputError
+from benchsuite.outcomes import NotJudged
 from benchsuite.report.inspect import examples_of, texts_of
 from benchsuite.report.markdown import escape, pipe_table
 from benchsuite.report.table import METRIC_NAMES, shown

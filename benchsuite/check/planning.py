@@ -18,12 +18,12 @@ from typing import Any
 
 from scipy.stats import norm
 
-from benchsuite.check.outcomes import headline_of, read_tables, spec_of
 from benchsuite.check.pairs import Stored, identity, label, read_records
 from benchsuite.check.policy import load_policy
 from benchsuite.check.result import tasks_of
 from benchsuite.check.verdict import POWER
 from benchsuite.errors import InputError
+from benchsuite.outcomes import headline_of, read_tables, spec_of
 from benchsuite.report.table import one_a_seed
 from benchsuite.stats import combine, paired_draws
 
@@ -149,7 +149,7 @@ def _variance_between(arm: Sequence[Stored], tasks_dir: Sequence[Path]) -> float
     """Variance over examples of the difference of two seeds, the mean over neighbouring ones."""
     spec = spec_of(arm[0].record, tasks_dir)
     metric = headline_of(arm[0].record).metric
-    tables = [read_tables(one, spec) for one in arm]
+    tables = [read_tables(one.folder, one.record, spec) for one in arm]
     found = [
         float(paired_draws(spec, metric, a, b).var(ddof=1))
         for a, b in zip(tables, tables[1:], strict=False)

@@ -20,10 +20,10 @@ from typing import Literal
 import numpy as np
 
 from benchsuite import records
-from benchsuite.check.outcomes import NotJudged, headline_of, read_tables, spec_of
 from benchsuite.check.pairs import Pair
 from benchsuite.check.policy import Policy
 from benchsuite.metrics.columns import Columns
+from benchsuite.outcomes import NotJudged, headline_of, read_tables, spec_of
 from benchsuite.stats import (
     Combined,
     cluster_count,
@@ -152,7 +152,7 @@ def measure(pair: Pair, policy: Policy, tasks_dir: Sequence[Path] = ()) -> Verdi
     spec = spec_of(first, tasks_dir)
     metric = headline_of(first).metric
     arms = (pair.baseline, pair.candidate)
-    mine, theirs = ([read_tables(one, spec) for one in arm] for arm in arms)
+    mine, theirs = ([read_tables(one.folder, one.record, spec) for one in arm] for arm in arms)
     one = compare(
         spec,
         metric,

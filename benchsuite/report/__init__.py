@@ -46,13 +46,15 @@ def write_report(store: Path, out: Path | None = None) -> Path:
     left out of its tables. Raises InputError where the store holds neither record nor profile or
     the folder cannot be written.
     """
-    from benchsuite.report import long_form, markdown, table
+    from benchsuite.report import index, long_form, markdown, table
     from benchsuite.report.costs import profile_rows
 
     measured, torn = profiles.read_all(store)
-    found, unreadable = readable_records(store, needed=not measured)
+    stored, unreadable = index.read_store(store, needed=not measured)
     target = out or store / "report"
-    boards = table.build(found)
+    found = [one.record for one in stored]
+    drawn = {one.record.key: one.replicates for one in stored if one.replicates is not None}
+    boards = table.build(found, drawn)
     text = markdown.render(boards, [*unreadable, *torn], profile_rows(measured))
     write_files(target, {"leaderboard.md": text, "leaderboard.csv": long_form.to_csv(found)})
     return target / "leaderboard.md"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from benchsuite.report.costs import PROFILE_HEADER
-from benchsuite.report.table import Board
+from benchsuite.report.table import Board, Entry, percent, rank_text
 
 LEGEND = (
     "Scores are percent of the task's headline metric on its evaluation split; brackets hold the "
@@ -19,7 +19,10 @@ LEGEND = (
     "`unstable k/n`: k of n trained seeds are no better than the trivial answer, within their "
     "interval; `cap`: not all examples were used; `part`: the split at hand is not the whole "
     "official one; `N labels`: so many labelled examples were looked at; `seen`: the model's "
-    "pretraining text holds this task's training passages."
+    "pretraining text holds this task's training passages. **Bold**: not significantly worse than "
+    "the best of the column (same examples, paired, Holm; 5%). `mean` and `rank` (1 is best, with "
+    "its 95% interval over examples and seeds) are of rows that have all columns on the same data; "
+    "GLUE's mean takes both metrics of MRPC, QQP and STS-B, and leaves WNLI and AX out."
 )
 
 
@@ -74,17 +77,31 @@ def _scores(board: Board) -> list[str]:
     for task in board.columns:
         metric = board.metrics.get(task)
         header.append(f"{task} ({metric})" if metric else task)
+    ranked = any(row.mean is not None for row in board.rows)
+    header += ["mean", "rank"] * ranked
     rows = []
-    for model, regime, entries in board.rows:
-        row = [model, regime]
-        for task in board.columns:
-            entry = entries.get(task)
-            parts = [entry.text, entry.interval, *entry.marks] if entry else ["-"]
-            row.append(" ".join(part for part in parts if part))
-        rows.append(row)
+    for row in board.rows:
+        cells = [row.model, row.regime]
+        cells += [_score(row.entries.get(task)) for task in board.columns]
+        cells += [percent(row.mean), rank_text(row.rank)] * ranked
+        rows.append(cells)
     for name, values in board.references:
-        rows.append([name, "baseline", *(values.get(task, "-") for task in board.columns)])
+        cells = [values.get(task, "-") for task in board.columns] + ["-", "-"] * ranked
+        rows.append([name, "baseline", *cells])
     return pipe_table(header, rows, left=2)
+
+
+class Ready(str):
+    """Text that is Markdown already, and not to be escaped."""
+
+
+def _score(entry: Entry | None) -> str:
+    """A score, its interval and its marks; the score is bold where none is significantly better."""
+    if entry is None:
+        return "-"
+    text = escape(entry.text)
+    parts = [f"**{text}**" if entry.best else text, escape(entry.interval)]
+    return Ready(" ".join(part for part in (*parts, *map(escape, entry.marks)) if part))
 
 
 def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> list[str]:
@@ -92,6 +109,10 @@ def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) 
     rule = ["---" if index < left else "---:" for index in range(len(header))]
     lines = [header, rule, *rows]
     return [
-        "| " + " | ".join(cell if line is rule else escape(cell) for cell in line) + " |"
+        "| " + " | ".join(cell if line is rule else _cell(cell) for cell in line) + " |"
         for line in lines
     ]
+
+
+def _cell(text: str) -> str:
+    return text if isinstance(text, Ready) else escape(text)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
+
+import numpy as np
 
 from benchsuite.records import Record
 from benchsuite.regimes.support import TRAINED
 from benchsuite.report.seeds import OverSeeds, over_seeds
+from benchsuite.report.standing import Arm, in_mean, not_worse, standings
+from benchsuite.stats import Rank
 
 STATUS_TEXT = {
     "failed": "failed",
@@ -18,7 +23,8 @@ STATUS_TEXT = {
     "unavailable": "no data",
 }
 TITLES = (
-    "Official tasks",
+    "GLUE",
+    "SQuAD, named entities, RACE, minimal pairs",
     "mini: small tasks written for this project, not comparable with official ones",
     "Tasks of local files",
     "Tasks of lm-eval, by its metrics and rules",
@@ -38,11 +44,30 @@ PLAIN_METRICS = ("perplexity", "word_perplexity", "byte_perplexity", "bits_per_b
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One score as shown: percent with its 95% interval, and its marks."""
+    """One score as shown: percent with its 95% interval, and its marks.
+
+    best: not significantly worse than the best of its column. records: of its seeds.
+    """
 
     text: str
     interval: str
     marks: tuple[str, ...]
+    records: tuple[Record, ...] = ()
+    best: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A model under a regime: an entry a task.
+
+    mean, rank: over all columns, None where the row does not have them all on the same data.
+    """
+
+    model: str
+    regime: str
+    entries: dict[str, Entry]
+    mean: float | None = None
+    rank: Rank | None = None
 
 
 @dataclass(slots=True)
@@ -52,7 +77,7 @@ class Board:
     title: str
     columns: list[str]
     metrics: dict[str, str]
-    rows: list[tuple[str, str, dict[str, Entry]]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     references: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     costs: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
@@ -68,17 +93,31 @@ def shown(metric: str, value: float | None) -> str:
     return f"{value:.3f}" if value is not None and metric in PLAIN_METRICS else percent(value)
 
 
-def build(found: Sequence[Record]) -> list[Board]:
-    """Boards of the records: official, bundled and a user's tasks never share one."""
+def rank_text(rank: Rank | None) -> str:
+    """A mean rank with its interval; a dash where there is none."""
+    if rank is None:
+        return "-"
+    interval = "" if rank.low is None else f" [{rank.low:.1f}, {rank.high:.1f}]"
+    return f"{rank.value:.1f}{interval}"
+
+
+def build(
+    found: Sequence[Record], replicates: Mapping[str, np.ndarray] | None = None
+) -> list[Board]:
+    """Boards of the records: official, bundled and a user's tasks never share one.
+
+    replicates: of the headlines, by key; who is best, and ranks' intervals, are told from them.
+    """
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in found:
         groups[_origin(record)].append(record)
-    return [_board(title, groups[title]) for title in TITLES if title in groups]
+    return [_board(title, groups[title], replicates or {}) for title in TITLES if title in groups]
 
 
 def _origin(record: Record) -> str:
     """Which board a record belongs to. Bundled tasks with local files are the mini tasks."""
-    official, mini, own, lm_eval = TITLES
+    glue, other, mini, own, lm_eval = TITLES
+    official = glue if record.cell["task"].startswith("glue/") else other
     if record.cell["task"].startswith("lm-eval:"):
         return lm_eval
     if record.provenance.get("task_file") == "local":
@@ -124,7 +163,7 @@ def settings(record: Record) -> list[str]:
     return extras
 
 
-def _board(title: str, found: Sequence[Record]) -> Board:
+def _board(title: str, found: Sequence[Record], replicates: Mapping[str, np.ndarray]) -> Board:
     places: dict[tuple[str, str], dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in found:
         places[_row_name(record)][record.cell["task"]].append(record)
@@ -151,7 +190,7 @@ def _board(title: str, found: Sequence[Record]) -> Board:
                     f"{model} {regime} {task}: {others} other record(s) of other data, caps, "
                     "scores or versions in the store are not shown"
                 )
-        board.rows.append((model, regime, entries))
+        board.rows.append(Row(model, regime, entries))
     everything = [record for group in groups for record in group]
     _fill_references(board, everything)
     for record in everything:
@@ -162,7 +201,51 @@ def _board(title: str, found: Sequence[Record]) -> Board:
             )
         board.notes.extend(_notes(record))
     board.costs = _costs(groups)
+    if title != TITLES[-1]:  # lm-eval has metrics of which less is better
+        _compare(board, replicates)
     return board
+
+
+def _compare(board: Board, replicates: Mapping[str, np.ndarray]) -> None:
+    """Mark what is best in each column, and give the rows their means and ranks."""
+    arms: dict[int, dict[str, Arm]] = {
+        number: {
+            task: arm
+            for task, entry in row.entries.items()
+            if (arm := _arm(entry.records, replicates)) is not None
+        }
+        for number, row in enumerate(board.rows)
+    }
+    for task in board.columns:
+        column = {number: row[task] for number, row in arms.items() if task in row}
+        if len(column) < 2:
+            continue
+        for number in not_worse(column):
+            entries = board.rows[number].entries
+            entries[task] = replace(entries[task], best=True)
+    for number, (mean, rank) in standings(arms, board.columns).items():
+        board.rows[number] = replace(board.rows[number], mean=mean, rank=rank)
+
+
+def _arm(found: Sequence[Record], replicates: Mapping[str, np.ndarray]) -> Arm | None:
+    """The seeds of one cell as what compares; None where one has no score."""
+    scores = [record.headline.value for record in found if record.headline is not None]
+    known = [score for score in scores if score is not None]
+    if not found or len(known) < len(found):
+        return None
+    drawn = [replicates.get(record.key) for record in found]
+    whole = [one for one in drawn if one is not None]
+    first = found[0]
+    assert first.headline is not None
+    parts = first.parts_but(())
+    way = [parts.get(name) for name in ("task_version", "data")]
+    return Arm(
+        scores=tuple(known),
+        mean=fmean(in_mean(record) for record in found),
+        drawn=np.stack(whole) if len(whole) == len(drawn) else None,
+        way=json.dumps([*way, first.headline.split, first.headline.metric], sort_keys=True),
+        n=first.headline.n,
+    )
 
 
 def one_a_seed(candidates: Sequence[Record]) -> list[Record]:
@@ -193,16 +276,16 @@ def _entry(found: Sequence[Record]) -> Entry:
     """The headline of the records of one cell, one a seed, as a table shows it."""
     record = found[0]
     if record.status != "done" or record.headline is None:
-        return Entry(STATUS_TEXT.get(record.status, "-"), "", ())
+        return Entry(STATUS_TEXT.get(record.status, "-"), "", (), tuple(found))
     metric = record.headline.metric
     score = over_seeds(found)
     marks = _marks(found, score)
     if score.value is None:
-        return Entry("undefined", "", marks)
+        return Entry("undefined", "", marks, tuple(found))
     interval = ""
     if score.low is not None and score.high is not None:
         interval = f"[{shown(metric, score.low)}, {shown(metric, score.high)}]"
-    return Entry(shown(metric, score.value), interval, marks)
+    return Entry(shown(metric, score.value), interval, marks, tuple(found))
 
 
 def _marks(found: Sequence[Record], score: OverSeeds) -> tuple[str, ...]:

@@ -27,13 +27,13 @@ def _by_task(board: Board) -> Table:
     table = _empty(board)
     table.add_column("task", overflow="fold")
     table.add_column("metric")
-    for model, regime, _ in board.rows:
-        table.add_column(escape(f"{model}\n{regime}"), justify="right", overflow="fold")
+    for row in board.rows:
+        table.add_column(escape(f"{row.model}\n{row.regime}"), justify="right", overflow="fold")
     for name, _ in board.references:
         table.add_column(name, justify="right")
     for task in board.columns:
         cells = [escape(task), escape(board.metrics.get(task, ""))]
-        cells += [_shown(entries.get(task)) for _, _, entries in board.rows]
+        cells += [_shown(row.entries.get(task)) for row in board.rows]
         cells += [values.get(task, "-") for _, values in board.references]
         table.add_row(*cells)
     return table
@@ -47,9 +47,9 @@ def _by_model(board: Board) -> Table:
     for task in board.columns:
         title = f"{task}\n{board.metrics.get(task, '')}"
         table.add_column(escape(title), justify="right", overflow="fold")
-    for model, regime, entries in board.rows:
-        scores = [_shown(entries.get(task)) for task in board.columns]
-        table.add_row(escape(model), escape(regime), *scores)
+    for row in board.rows:
+        scores = [_shown(row.entries.get(task)) for task in board.columns]
+        table.add_row(escape(row.model), escape(row.regime), *scores)
     for name, values in board.references:
         table.add_row(escape(name), "", *(values.get(task, "-") for task in board.columns))
     return table

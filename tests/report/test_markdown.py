@@ -81,7 +81,7 @@ def test_a_user_s_task_is_no_official_one() -> None:
     own = made_record(task="moods")
     own.provenance["data"]["evaluation"]["validation"]["source"] = "files"
     titles = [board.title for board in table.build([made_record(), own])]
-    assert titles == ["Official tasks", "Tasks of local files"]
+    assert titles == ["GLUE", "Tasks of local files"]
 
 
 def test_hardware_is_never_mixed_in_a_cost_table() -> None:
@@ -129,6 +129,7 @@ def test_tasks_of_lm_eval_have_a_board_and_perplexities_are_no_percent() -> None
     official, lm_eval = table.build([own, choice, rolling])
     assert official.columns == ["glue/sst2"]
     assert lm_eval.columns == ["lm-eval:sst2", "lm-eval:wikitext"]
-    ((_, _, entries),) = lm_eval.rows
+    (row,) = lm_eval.rows
+    entries = row.entries
     assert entries["lm-eval:sst2"].text == "60.0"
     assert entries["lm-eval:wikitext"].text == "31.250"

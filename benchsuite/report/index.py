@@ -1,0 +1,152 @@
+"""An index of a store: its records, and the replicates of their headlines, in one file.
+
+The index lies in the user's cache folder, a parquet a store, and holds for each record folder when
+its files were written, the record, and what resampling its outcomes gives. What has not changed is
+read from there; nothing is written into the store. A missing or broken index costs time alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import benchsuite
+from benchsuite import records
+from benchsuite.errors import InputError
+from benchsuite.files import write_atomically
+from benchsuite.outcomes import NotJudged, headline_of, read_tables, spec_of
+from benchsuite.records import Record
+from benchsuite.stats.resampling import replicates_of
+
+VERSION = 1
+COLUMNS = (
+    ("folder", "string"),
+    ("stamp", "string"),
+    ("record", "string"),
+    ("trouble", "string"),
+    ("replicates", "binary"),
+)
+FILES = (records.RECORD_FILE, records.OUTCOMES_FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A record, and the replicates (R,) of its headline, which pair with those of all others.
+
+    replicates: None where it is not done, undefined, kept without outcomes, or judged by lm-eval in
+    a way that cannot be resampled.
+    """
+
+    record: Record
+    replicates: np.ndarray | None = None
+
+
+def read_store(store: Path, *, needed: bool = True) -> tuple[list[Measured], list[str]]:
+    """A store's records by folder name, and what is wrong with those that cannot be read.
+
+    Raises InputError where the store holds no record, though one is `needed`.
+    """
+    folders = records.store_folders(store)
+    if needed and not folders:
+        raise InputError(f"{store}: no records here; make some with `bench run --store {store}`")
+    path = index_path(store)
+    known = _read_index(path)
+    rows: dict[str, dict[str, Any]] = {}
+    found: list[Measured] = []
+    unreadable: list[str] = []
+    for folder in folders:
+        stamp = _stamp(folder)
+        row = known.get(folder.name)
+        if row is None or row["stamp"] != stamp:
+            try:
+                row = _measure(folder)
+            except InputError as error:
+                unreadable.append(str(error))
+                continue
+            row |= {"folder": folder.name, "stamp": stamp}
+        rows[folder.name] = row
+        if row["trouble"]:
+            unreadable.append(row["trouble"])
+        drawn = row["replicates"]
+        found.append(
+            Measured(
+                Record.model_validate_json(row["record"]),
+                None if drawn is None else np.frombuffer(drawn, np.float32).astype(float),
+            )
+        )
+    if rows.keys() != known.keys() or any(rows[name] is not known[name] for name in rows):
+        _write_index(path, rows)
+    return found, unreadable
+
+
+def index_path(store: Path) -> Path:
+    """Where a store's index lies: by its path, and by the versions that an index depends on."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    parts = (str(store.resolve()), str(VERSION), benchsuite.__version__)
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return home / "benchsuite" / "index" / f"{digest[:16]}.parquet"
+
+
+def _stamp(folder: Path) -> str:
+    """When a record's files were written, and their sizes."""
+    parts = []
+    for name in FILES:
+        try:
+            facts = (folder / name).stat()
+        except OSError:
+            continue
+        parts.append(f"{name} {facts.st_mtime_ns} {facts.st_size}")
+    return "; ".join(parts)
+
+
+def _measure(folder: Path) -> dict[str, Any]:
+    """A row of the index. Raises InputError where the record itself cannot be read."""
+    record = records.read(folder)
+    row: dict[str, Any] = {"record": record.model_dump_json(), "replicates": None, "trouble": ""}
+    has_outcomes = (folder / records.OUTCOMES_FILE).is_file()
+    if record.headline is None or record.headline.value is None or not has_outcomes:
+        return row
+    try:
+        spec = spec_of(record)
+    except InputError:
+        return row  # a task that is not at hand, or has moved on: its score stands
+    try:
+        tables = read_tables(folder, record, spec)
+    except NotJudged:
+        return row
+    except InputError as error:
+        row["trouble"] = str(error)
+        return row
+    drawn = replicates_of(spec, headline_of(record).metric, tables)
+    row["replicates"] = drawn.astype(np.float32).tobytes()
+    return row
+
+
+def _read_index(path: Path) -> dict[str, dict[str, Any]]:
+    """The rows of an index by folder name; none where it is missing or broken."""
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, columns=[name for name, _ in COLUMNS])
+    except (OSError, ValueError, KeyError):  # pyarrow's are of these kinds
+        return {}
+    return {row["folder"]: row for row in table.to_pylist()}
+
+
+def _write_index(path: Path, rows: dict[str, dict[str, Any]]) -> None:
+    """Write the rows; a cache folder that cannot be written is no reason to fail."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = pa.schema([(name, getattr(pa, kind)()) for name, kind in COLUMNS])
+    table = pa.Table.from_pylist([rows[name] for name in sorted(rows)], schema=kinds)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda file: pq.write_table(table, file, compression="zstd"))
+    except OSError:
+        return

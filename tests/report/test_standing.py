@@ -1,0 +1,110 @@
+"""Marks, means and ranks of made tables against scipy and by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.stats
+from statsmodels.stats.multitest import multipletests
+
+from benchsuite.records import Result
+from benchsuite.report.standing import Arm, in_mean, not_worse, standings
+from tests.made import made_record
+
+N, REPLICATES = 400, 2_000
+
+
+def arms(credits: np.ndarray, way: str = "data", n: int = N) -> list[Arm]:
+    """An arm a row of credits (arms, seeds, n), whose replicates draw the same examples."""
+    counts = np.random.default_rng(1).multinomial(n, np.full(n, 1 / n), size=REPLICATES)
+    return [
+        Arm(tuple(seeds.mean(axis=1)), float(seeds.mean()), seeds @ counts.T / n, way, n)
+        for seeds in credits
+    ]
+
+
+def made_credits(skills: list[float], seeds: int = 1, seed: int = 0) -> np.ndarray:
+    """Credits (arms, seeds, n): an arm is right where its skill exceeds what an example asks."""
+    generator = np.random.default_rng(seed)
+    asked = 0.7 * generator.random(N) + 0.3 * generator.random((len(skills), seeds, N))
+    return (asked < np.array(skills)[:, None, None]).astype(float)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_bold_is_what_paired_t_tests_and_holm_leave(seed: int) -> None:
+    credits = made_credits([0.6, 0.58, 0.55, 0.53, 0.4], seed=seed)
+    flat = credits[:, 0]
+    best = int(flat.mean(axis=1).argmax())
+    others = [number for number in range(5) if number != best]
+    p = [scipy.stats.ttest_rel(flat[o], flat[best], alternative="less").pvalue for o in others]
+    adjusted = multipletests(p, method="holm")[1]
+    if any(abs(value - 0.05) < 0.01 for value in adjusted):
+        pytest.skip("too close to the level for a bootstrap to agree")
+    expected = {best} | {o for o, value in zip(others, adjusted, strict=True) if value > 0.05}
+    assert not_worse(dict(enumerate(arms(credits)))) == expected
+
+
+def test_seeds_that_lie_apart_leave_the_order_open() -> None:
+    generator = np.random.default_rng(0)
+    sure = arms(made_credits([0.6, 0.5]))
+    assert not_worse(dict(enumerate(sure))) == {0}
+    drawn = sure[0].drawn
+    assert drawn is not None
+    for spread, best in ((0.001, {0}), (0.1, {0, 1})):
+        apart = {}
+        for number, arm in enumerate(sure):
+            scores = arm.value + spread * np.array([-1.0, 0.0, 1.0])
+            noise = 0.001 * generator.standard_normal((3, REPLICATES))
+            apart[number] = Arm(
+                tuple(scores), arm.value, np.repeat(arm.drawn, 3, axis=0) + noise, "data", N
+            )
+        assert not_worse(apart) == best
+
+
+def test_equal_answers_are_all_best_and_other_data_are_not_judged() -> None:
+    one = arms(made_credits([0.6]))[0]
+    other = arms(made_credits([0.9])[..., :100], way="capped", n=100)[0]
+    bare = Arm((0.9,), 0.9, None, "data", N)
+    assert not_worse({"a": one, "b": one, "capped": other, "bare": bare}) == {"a", "b"}
+    assert not_worse({"bare": bare}) == set() == not_worse({})
+
+
+def test_means_and_ranks_are_of_whole_rows_of_the_same_data() -> None:
+    first, second = (arms(made_credits([0.9, 0.5, 0.3], seed=seed)) for seed in (0, 1))
+    rows = {name: {"a": first[i], "b": second[i]} for i, name in enumerate(("x", "y", "z"))}
+    rows["half"] = {"a": first[0]}
+    rows["capped"] = {"a": first[0], "b": arms(made_credits([0.9])[..., :50], "capped", 50)[0]}
+    found = standings(rows, ["a", "b"])
+    assert found.keys() == {"x", "y", "z"}
+    mean, rank = found["x"]
+    assert mean == pytest.approx((first[0].value + second[0].value) / 2)
+    assert rank is not None and (rank.value, rank.low, rank.high) == (1.0, 1.0, 1.0)
+    assert standings(rows, ["a"]) == {}
+
+
+def test_wnli_and_ax_are_left_out() -> None:
+    first, second = arms(made_credits([0.9, 0.5]))
+    rows = {
+        "x": {"glue/rte": first, "glue/sst2": first, "glue/wnli": second},
+        "y": {"glue/rte": second, "glue/sst2": second},
+    }
+    found = standings(rows, ["glue/rte", "glue/sst2", "glue/wnli"])
+    assert found["x"][0] == pytest.approx(first.value) and "y" in found
+
+
+def test_a_mean_takes_both_metrics_of_mrpc_first() -> None:
+    record = made_record(task="glue/mrpc", value=0.8)
+    accuracy = record.results[0]
+    record.results = [
+        accuracy.model_copy(update={"metric": metric, "value": value, "primary": primary})
+        for metric, value, primary in (
+            ("accuracy", 0.70, True),
+            ("f1", 0.80, True),
+            ("accuracy", 0.10, False),
+        )
+    ]
+    assert in_mean(record) == pytest.approx(0.75)
+    record.results = record.results[1:2]
+    assert in_mean(record) == pytest.approx(0.8)
+    assert in_mean(made_record(value=0.6)) == 0.6
+    assert isinstance(accuracy, Result)
