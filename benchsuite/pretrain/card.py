@@ -1,7 +1,6 @@
 """The model card and the shortened training log beside exported weights."""
 
 import json
-import math
 import platform
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -10,31 +9,22 @@ from pathlib import Path
 import torch
 
 from benchsuite.files import write_atomically
-from benchsuite.paths import baselines_root
+from benchsuite.pretrain.equality import (
+    NORMS,
+    POSITIONS,
+    bundled_models,
+    equality_table,
+    row_lengths,
+    schedule,
+)
 from benchsuite.pretrain.log import read_log, validation_losses, write_log
 from benchsuite.pretrain.shards import read_meta
-from benchsuite.pretrain.tokenizer import KIND_NAMES
 
 LOG_LINES = 1000
 TABLE_ROWS = 12
-NEARLY = 0.05
-"""Share by which numbers that are to be matched may lie apart."""
 
 
 _NAMES = {"gpt2": "GPT-2", "bert": "BERT", "t5": "T5"}
-# what the three architectures bring with them, whatever the recipe says
-_NORMS = {
-    "gpt2": "LayerNorm before each sublayer, and a last one",
-    "bert": "LayerNorm after each sublayer, and on the embeddings",
-    "t5": "RMSNorm before each sublayer, and a last one a stack",
-}
-_POSITIONS = {
-    "gpt2": "learned table",
-    "bert": "learned table",
-    "t5": "relative biases, 32 buckets a head, shared by a stack's layers",
-}
-
-
 _USE = {
     "decoder": "No token is added by itself; `<|endoftext|>` is both begin and end, and the "
     "context for scoring text from its first token.",
@@ -108,11 +98,11 @@ def _summary(meta: dict, entries: list[dict]) -> str:
         "loss positions": f"{meta['loss_positions_per_token']:.3f} a raw token",
         "tokens T": f"{meta['tokens']:,} raw tokens of text in {meta['steps']:,} steps of "
         f"{recipe['batch_tokens']:,} positions",
-        "sequence lengths": f"{_lengths(recipe)} of the budget",
+        "sequence lengths": f"{row_lengths(recipe)} of the budget",
         "optimizer": f"{optimizer['name']}, peak rate {optimizer['lr']}"
         + (f" (AdamW {optimizer['adamw_lr']})" if optimizer["adamw_lr"] else "")
         + f", weight decay {optimizer['weight_decay']}, clipping at {recipe['clip']}",
-        "schedule": _schedule(meta),
+        "schedule": schedule(meta),
         "budget": ", ".join(f"{v:g} {k}" for k, v in recipe["budget"].items() if v is not None),
         "FLOPs": f"{meta['flops_per_token'] * meta['tokens']:.2e}: "
         f"{meta['flops_per_token'] / 1e6:.1f} million a raw token, 6 N a position it passes "
@@ -132,15 +122,6 @@ def _summary(meta: dict, entries: list[dict]) -> str:
     return f"## Training\n\n| | |\n|---|---|\n{lines}"
 
 
-def _lengths(recipe: dict) -> str:
-    """The phases, as `64 (30%, at shifted positions), then 256 (70%)`."""
-    return ", then ".join(
-        f"{phase['length']} ({phase['share']:.0%}"
-        f"{', at shifted positions' if phase.get('shifted') else ''})"
-        for phase in recipe["lengths"]
-    )
-
-
 def _architecture(architecture: dict) -> str:
     kind = architecture["type"]
     depth = f"{architecture['layers']} layers"
@@ -150,8 +131,19 @@ def _architecture(architecture: dict) -> str:
     return (
         f"{_NAMES[kind]}: {depth}, width {architecture['hidden_size']}, inner width {width}, "
         f"{architecture['heads']} heads, rows of at most {architecture['positions']}, tied "
-        f"embeddings; {_NORMS[kind]}; positions: {_POSITIONS[kind]}"
+        f"embeddings; {NORMS[kind]}; positions: {POSITIONS[kind]}"
     )
+
+
+def _comparison(meta: dict) -> list[str]:
+    """What is equal and what is not between this model and the bundled ones, as one section."""
+    models = bundled_models() | {meta["recipe"]["name"]: meta}
+    if len(models) == 1:
+        return []
+    models = dict(sorted(models.items()))
+    lines = [f"| | {' | '.join(models)} | |", "|---" * (len(models) + 2) + "|"]
+    lines += ["| " + " | ".join(row) + " |" for row in equality_table(models)]
+    return ["\n".join(["## What is equal and what is not", "", *lines])]
 
 
 def _data(meta: dict, corpus: dict) -> str:
@@ -218,95 +210,6 @@ def _removed_by_dataset(sources: Collection[dict]) -> list[str]:
 def _share(counts: dict, what: str) -> str:
     removed = counts[f"contaminated_{what}"] / counts[what] if counts[what] else 0.0
     return f"{removed:.3%}"
-
-
-def _comparison(meta: dict) -> list[str]:
-    """What is equal and what is not between this model and the bundled ones, as one section."""
-    name = meta["recipe"]["name"]
-    models = {name: meta}
-    for other in sorted((baselines_root() / "models").glob("*/benchsuite.json")):
-        found = json.loads(other.read_text())
-        if other.parent.name != name and "flops_per_token" in found:
-            models[other.parent.name] = found
-    if len(models) == 1:
-        return []
-    names = sorted(models)
-    lines = [
-        "## What is equal and what is not",
-        "",
-        f"| | {' | '.join(names)} | |",
-        "|---" * (len(names) + 2) + "|",
-    ]
-    for title, show in _COMPARED.items():
-        values = [show(models[each]) for each in names]
-        lines.append(f"| {title} | {' | '.join(values)} | {_agreement(values)} |")
-    return ["\n".join(lines)]
-
-
-def _agreement(values: Sequence[str]) -> str:
-    """Whether models agree in something: `equal`, of numbers that nearly do by how much, or not."""
-    if len(set(values)) == 1:
-        return "equal"
-    try:
-        numbers = [float(value.removesuffix(" M").replace(",", "")) for value in values]
-    except ValueError:
-        return "differs"
-    apart = max(numbers) / min(numbers) - 1
-    return f"within {math.ceil(1000 * apart) / 10:g}%" if apart <= NEARLY else "differs"
-
-
-def _text(meta: dict) -> str:
-    corpus = meta["recipe"]["corpus"]
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in (corpus["mix"] or {}).items())
-    return f"{shares or 'all sources'}; decontaminated: {'yes' if meta['decontaminated'] else 'no'}"
-
-
-def _schedule(meta: dict) -> str:
-    # Runs of before these keys had a cosine over all that follows the warm-up.
-    schedule = {"shape": "cosine", "decay": None, **meta["recipe"]["schedule"]}
-    constant = ", then constant" if schedule["decay"] else ""
-    last = f" over the last {schedule['decay']:.0%}" if schedule["decay"] else ""
-    return (
-        f"linear warm-up over {schedule['warmup']:.0%} of the budget{constant}, "
-        f"{schedule['shape']} down to {schedule['floor']:.0%} of the peak{last}"
-    )
-
-
-def _position_kind(meta: dict) -> str:
-    architecture = meta["recipe"]["architecture"]
-    start = architecture.get("position_table", "random")
-    told = f", {start} at first" if start != "random" else ""
-    if architecture.get("first_attention", "random") == "neighbours":
-        told += ", the first block's heads at neighbours"
-    return _POSITIONS[architecture["type"]] + told
-
-
-def _tokenizer(vocab_size: int, kind: str = "bpe") -> str:
-    return f"{KIND_NAMES[kind]}, {vocab_size:,}"
-
-
-def _rates(meta: dict) -> str:
-    optimizer = meta["recipe"]["optimizer"]
-    return f"{optimizer['name']} {optimizer['lr']:g}, AdamW {optimizer['adamw_lr'] or 0:g}"
-
-
-_COMPARED = {
-    "text": _text,
-    "tokenizer": lambda meta: _tokenizer(**meta["recipe"]["tokenizer"]),
-    "raw tokens read (T)": lambda meta: f"{meta['tokens']:,}",
-    "longest row": lambda meta: f"{meta['recipe']['architecture']['positions']:,}",
-    "row lengths": lambda meta: _lengths(meta["recipe"]),
-    "schedule": _schedule,
-    "positions a step": lambda meta: f"{meta['recipe']['batch_tokens']:,}",
-    "optimizer, peak rates": _rates,
-    "parameters outside tables": lambda meta: f"{meta['parameters']['non_embedding']:,}",
-    "parameters in all": lambda meta: f"{meta['parameters']['total']:,}",
-    "objective": lambda meta: meta["objective"],
-    "loss positions a raw token": lambda meta: f"{meta['loss_positions_per_token']:.3f}",
-    "training FLOPs a raw token": lambda meta: f"{meta['flops_per_token'] / 1e6:.1f} M",
-    "normalization": lambda meta: _NORMS[meta["recipe"]["architecture"]["type"]],
-    "positions": _position_kind,
-}
 
 
 def _curve(entries: list[dict]) -> str:

@@ -21,9 +21,9 @@ from transformers import PreTrainedTokenizerFast
 
 from benchsuite.errors import InputError
 from benchsuite.pretrain.corpus import Corpus
+from benchsuite.pretrain.equality import KIND_NAMES
 
 Kind = Literal["bpe", "wordpiece", "unigram"]
-KIND_NAMES = {"bpe": "byte-level BPE", "wordpiece": "WordPiece", "unigram": "byte-level Unigram"}
 
 END_OF_TEXT = "<|endoftext|>"
 UNKNOWN = "[UNK]"

@@ -29,25 +29,27 @@ def readable_records(store: Path, *, needed: bool = True) -> tuple[list[Record],
     return found, unreadable
 
 
-def write_files(folder: Path, contents: Mapping[str, str]) -> None:
-    """Write text files (name -> text) into a folder; InputError where that is not possible."""
+def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> None:
+    """Write files (name -> content) into a folder; InputError where that is not possible."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in contents.items():
-            write_atomically(folder / name, methodcaller("write", text.encode("utf-8")))
+            content = text.encode("utf-8") if isinstance(text, str) else text
+            write_atomically(folder / name, methodcaller("write", content))
     except OSError as error:
         raise InputError(f"{folder} cannot be written ({error.strerror})") from None
 
 
 def write_report(store: Path, out: Path | None = None) -> Path:
-    """Write `leaderboard.md` and `leaderboard.csv` of a store's records; the path of the first.
+    """Write `leaderboard.md`, `.csv` and `.parquet` of a store's records; the path of the first.
 
     out: folder, default `<store>/report`. A record that cannot be read is named in the report and
     left out of its tables. Raises InputError where the store holds neither record nor profile or
     the folder cannot be written.
     """
-    from benchsuite.report import index, long_form, markdown, table
+    from benchsuite.report import family, index, long_form, markdown, table
     from benchsuite.report.costs import profile_rows
+    from benchsuite.report.scaling.page import equal_sections
 
     measured, torn = profiles.read_all(store)
     stored, unreadable = index.read_store(store, needed=not measured)
@@ -55,6 +57,16 @@ def write_report(store: Path, out: Path | None = None) -> Path:
     found = [one.record for one in stored]
     drawn = {one.record.key: one.replicates for one in stored if one.replicates is not None}
     boards = table.build(found, drawn)
-    text = markdown.render(boards, [*unreadable, *torn], profile_rows(measured))
-    write_files(target, {"leaderboard.md": text, "leaderboard.csv": long_form.to_csv(found)})
+    kept = family.compare_families(boards, measured)
+    sections = family.to_markdown(kept, family.equality_lines(kept))
+    sections += equal_sections(found) if kept else []
+    text = markdown.render(boards, [*unreadable, *torn], profile_rows(measured), sections)
+    write_files(
+        target,
+        {
+            "leaderboard.md": text,
+            "leaderboard.csv": long_form.to_csv(found),
+            "leaderboard.parquet": long_form.to_parquet(found),
+        },
+    )
     return target / "leaderboard.md"

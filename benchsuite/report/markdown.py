@@ -45,11 +45,12 @@ def render(
     boards: Sequence[Board],
     unreadable: Sequence[str] = (),
     profiles: Mapping[str, Sequence[Sequence[str]]] | None = None,
+    sections: Sequence[str] = (),
 ) -> str:
     """All boards as one document, the same for the same records.
 
     unreadable: what is wrong with records of the store that are not in the boards. profiles: rows
-    by hardware, as `costs.profile_rows` gives them.
+    by hardware, as `costs.profile_rows` gives them. sections: lines to stand below the boards.
     """
     lines = ["# Leaderboard", "", LEGEND, ""]
     for board in boards:
@@ -63,6 +64,7 @@ def render(
             header = ("model", "regime", "task", "seconds", "examples/s", "trained parameters")
             lines += pipe_table(header, rows, left=3)
         lines.append("")
+    lines += sections
     for hardware, measured in sorted((profiles or {}).items()):
         lines += [f"## Measured on {escape(hardware)}", "", PROFILE_LEGEND, ""]
         lines += [*pipe_table(PROFILE_HEADER, measured, left=3), ""]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchsuite.pretrain import card as card_module
+from benchsuite.pretrain import equality
 from benchsuite.pretrain.card import thin_out, write_card
 
 META = {
@@ -124,7 +124,7 @@ def test_card_compares_with_the_bundled_models(
     bundled = tmp_path / "models" / "t5"
     bundled.mkdir(parents=True)
     (bundled / "benchsuite.json").write_text(json.dumps(peer))
-    monkeypatch.setattr(card_module, "baselines_root", lambda: tmp_path)
+    monkeypatch.setattr(equality, "baselines_root", lambda: tmp_path)
     card = write(tmp_path / "toy", META)
     assert card.index("## What is equal and what is not") < card.index("## Data")
     for expected in (

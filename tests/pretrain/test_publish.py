@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from benchsuite.errors import InputError
-from benchsuite.pretrain import card, publish
+from benchsuite.pretrain import equality, publish
 from benchsuite.pretrain.loop import pretrain
 from tests.pretrain.conftest import quiet
 
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for module in (card, publish):
+    for module in (equality, publish):
         monkeypatch.setattr(module, "baselines_root", lambda: tmp_path / "baselines")
     return tmp_path / "baselines"
 

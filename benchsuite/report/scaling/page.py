@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchsuite.errors import InputError
 from benchsuite.models.registry import UNTRAINED
+from benchsuite.records import Record
 from benchsuite.report import readable_records, write_files
 from benchsuite.report.markdown import escape, pipe_table
 from benchsuite.report.scaling.plot import to_svg
@@ -57,13 +58,19 @@ def render(scaling: Scaling) -> str:
     lines = ["# Scaling curves", "", LEGEND, "", f"![Scores by tokens and by FLOPs]({PICTURE})"]
     lines += ["", "## Every checkpoint", "", *_table(scaling, scaling.checkpoints), ""]
     for measure in MEASURES:
-        lines += _at_equal(scaling, measure)
+        lines += at_equal(scaling, measure)
     if scaling.notes:
         lines += ["Notes:", "", *(f"- {escape(note)}" for note in scaling.notes)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _at_equal(scaling: Scaling, measure: Measure) -> list[str]:
+def equal_sections(found: Sequence[Record]) -> list[str]:
+    """Zero-shot scores at equal tokens and at equal FLOPs, as sections of a larger page."""
+    scaling = collect([one for one in found if not one.cell["task"].startswith("lm-eval:")])
+    return [line for measure in MEASURES for line in at_equal(scaling, measure, "###")]
+
+
+def at_equal(scaling: Scaling, measure: Measure, heading: str = "##") -> list[str]:
     """A section with the latest checkpoint of each series that spent no more than the others."""
     budget, within = latest_within(scaling.checkpoints, measure)
     if len(within) < 2:
@@ -77,7 +84,14 @@ def _at_equal(scaling: Scaling, measure: Measure) -> list[str]:
     ]
     text += [f"{name}: its first one is beyond that." for name, one in within.items() if not one]
     chosen = [one for one in within.values() if one is not None]
-    return [f"## At equal {title}", "", escape(" ".join(text)), "", *_table(scaling, chosen), ""]
+    return [
+        f"{heading} At equal {title}",
+        "",
+        escape(" ".join(text)),
+        "",
+        *_table(scaling, chosen),
+        "",
+    ]
 
 
 def _table(scaling: Scaling, checkpoints: Sequence[Checkpoint]) -> list[str]:
