@@ -35,6 +35,7 @@ from benchsuite.stats import (
     paired_draws,
     permutation,
     smallest_stratum,
+    stratum_count,
 )
 from benchsuite.tasks.spec import TaskSpec
 
@@ -47,6 +48,8 @@ MOVED = {"matthews": 2.0}
 """How many n-ths an example that is turned around moves a metric; 1 for the others."""
 ROUNDING = 1e-9
 """A difference of two sums is not exactly the margin that it is on paper."""
+
+PERMUTED = "cluster permutation"
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 
@@ -221,26 +224,37 @@ def compare(
     drawn = drawn[~np.isnan(drawn)]
     if len(drawn) < replicates / 2:
         return replace(one, reason="the metric is undefined in most resamples")
+    # Resampling k clusters shows (k - 1) / k of their variance.
+    freedom = one.clusters - stratum_count(spec, base[0])
+    seen = one.clusters / freedom
     if any(sampled):
         scores = [[estimate(spec, metric, seed) for seed in arm] for arm in (baseline, candidate)]
-        return _seeded(one, scores, sampled, policy, float(drawn.var(ddof=1)))
-    return _fixed(one, spec, drawn, base, other, policy.alpha, replicates)
+        return _seeded(one, scores, sampled, policy, float(drawn.var(ddof=1)) * seen)
+    error = Combined(float(drawn.std(ddof=1)) * math.sqrt(seen), freedom)
+    return _fixed(one, spec, drawn, error, base, other, policy.alpha)
 
 
 def _fixed(
     one: Verdict,
     spec: TaskSpec,
     drawn: np.ndarray,
+    error: Combined,
     base: Sequence[Columns],
     other: Sequence[Columns],
     alpha: float,
-    replicates: int,
 ) -> Verdict:
     """Two arms without seeds: only the examples are a sample. drawn: replicates of d."""
     assert one.d is not None
     low, high = (float(end) for end in np.quantile(drawn, [alpha, 1 - alpha]))
     interval = "paired cluster bootstrap"
-    error = Combined(float(drawn.std(ddof=1)), math.inf)
+    # A percentile knows no doubt of the variance: with few clusters Student's t is the wider one.
+    reach = error.quantile(1 - alpha) * error.se
+    low, high = min(low, one.d - reach), max(high, one.d + reach)
+    if error.se == 0 and spec.kind != "regression":
+        # No pair is discordant, and resampling cannot tell what a larger sample would show.
+        right = round(min(max(one.baseline, 0.0), 1.0) * one.clusters)
+        low, high = newcombe(right, 0, 0, one.clusters - right, 1 - 2 * alpha)
+        interval = "Newcombe"
     counts = _discordance(spec, one.metric, base, other)
     if counts is not None:
         # Resampling sees no loss where there happens to be none: the bounds are the wider ones.
@@ -249,7 +263,7 @@ def _fixed(
         interval = "paired bootstrap or Newcombe, the wider"
         p, test = mcnemar(counts[2], counts[1]), "exact McNemar"
     elif len(base) == len(other):
-        p, test = permutation(spec, one.metric, other, base, replicates), "cluster permutation"
+        p, test = permutation(spec, one.metric, other, base, len(drawn)), PERMUTED
     else:  # other prompts: no outcome of one arm stands for one of the other
         p, test = error.below(one.d), "paired bootstrap"
     return replace(one, low=low, high=high, p=p, test=test, interval=interval, error=error)
@@ -305,15 +319,17 @@ def _detectable(one: Verdict, policy: Policy, tests: int) -> float | None:
     """
     if one.error is None or one.error.se == 0:
         return None
+    if one.test == PERMUTED and 2.0**-one.clusters > policy.alpha / max(1, tests):
+        return None  # there are too few ways to swap them: nothing can fail
     level = one.error.quantile(1 - policy.alpha / max(1, tests))
     power = one.error.quantile(POWER)
     error = one.error.se * one.error.underestimate
     margin = 0.0 if policy.is_strict(one.task) else one.margin
-    whole = 1 / one.clusters if one.seeds is None else 0.0
+    whole = 1 / one.n if one.seeds is None else 0.0
     moved = MOVED.get(one.metric, 1.0)
     loss = 0.0
     for _ in range(50):  # a contraction: the variance grows with the loss, slowly
-        se = math.sqrt(error**2 + moved * loss / one.clusters)
+        se = math.sqrt(error**2 + moved * loss / one.n)
         loss = max(level * se + whole, margin) + power * se
     return loss
 

@@ -21,6 +21,7 @@ from benchsuite.stats.resampling import (
     paired_difference,
     paired_draws,
     smallest_stratum,
+    stratum_count,
 )
 from benchsuite.stats.seeds import Combined, combine
 
@@ -47,4 +48,5 @@ __all__ = [
     "permutation",
     "rank_intervals",
     "smallest_stratum",
+    "stratum_count",
 ]

@@ -209,6 +209,11 @@ def smallest_stratum(task: TaskSpec, columns: Columns) -> int:
     return min((int(cluster_numbers(take(columns, rows)).max()) + 1 for rows in strata), default=0)
 
 
+def stratum_count(task: TaskSpec, columns: Columns) -> int:
+    """How many strata there are, which are resampled apart."""
+    return len(_flat(task, columns))
+
+
 def _flat(task: TaskSpec, columns: Columns) -> list[np.ndarray]:
     return [rows for strata in blocks(task, columns) for rows in strata]
 

@@ -121,7 +121,7 @@ def plot(shown: list[tuple[float, Verdict]], path: Path) -> None:
     base = alt.Chart(data).encode(
         x=alt.X(
             "noise:Q",
-            scale=alt.Scale(type="log"),
+            scale=alt.Scale(type="log", domain=[0.008, 0.4], nice=False),
             axis=alt.Axis(title="noise, standard deviations of a matrix", values=list(NOISE)),
         )
     )
