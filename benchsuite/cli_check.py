@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from benchsuite.cli_options import RUNS, Json, Store, TasksDir
+from benchsuite.errors import InputError
 
 
 def check(
@@ -42,9 +44,18 @@ def check(
     from benchsuite import console
     from benchsuite.check import render
     from benchsuite.check import result as results
-    from benchsuite.errors import InputError
 
+    others = {
+        "--map": renamed,
+        "--cost": cost,
+        "--markdown": markdown,
+        "--junit": junit,
+        "--allow-inconclusive": allow_inconclusive,
+    }
     if power:
+        refuse("--power", others | {"--candidate": candidate, "--update": update})
+        if task is not None and suite is not None:
+            raise InputError("give --task or --suite, not both")
         from benchsuite.check import planning
 
         plans = planning.plan(
@@ -61,20 +72,12 @@ def check(
             console.print_table("", planning.HEADER, [one.row() for one in plans])
             console.out.print(planning.LEGEND, markup=False)
         return
+    refuse("a check without --power", {"--task": task, "--margin": margin})
+    if update:
+        refuse("--update", others | {"--policy": policy, "--json": as_json})
     if candidate is None:
         raise InputError("give --candidate, the store to judge")
     if update:
-        given = {
-            "--policy": policy,
-            "--map": renamed,
-            "--cost": cost,
-            "--markdown": markdown,
-            "--junit": junit,
-            "--json": as_json,
-        }
-        if any(given.values()):
-            names = ", ".join(name for name, value in given.items() if value)
-            raise InputError(f"--update takes no {names}: check first, then accept")
         from benchsuite.check.update import update as accept
 
         scope = results.tasks_of(suite, tasks_dir or [])
@@ -104,6 +107,13 @@ def check(
             console.out.print(line, markup=False, soft_wrap=True)
         console.out.print(render.summary(found), markup=False, style="bold")
     raise typer.Exit(found.exit_code(allow_inconclusive))
+
+
+def refuse(what: str, given: Mapping[str, object]) -> None:
+    """Raise InputError for options that would be ignored."""
+    names = ", ".join(name for name, value in given.items() if value)
+    if names:
+        raise InputError(f"{what} takes no {names}")
 
 
 def compare(

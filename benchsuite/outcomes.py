@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from benchsuite.tasks.task import load_task
 
 LM_EVAL = "lm-eval:"
 COLUMNS = {"split", "subset", "group", "id", "cluster", "prediction", "gold", "tied", "credit"}
+TEXT = {"split", "subset", "group", "id", "cluster"}
+WHOLE = {"prediction", "gold", "tied"}
 NO_TEST = "{} is no mean over examples: there is no test for it"
 AGREES = 1e-6
 """Within which a score computed from the outcomes is the one on record."""
@@ -76,6 +79,11 @@ def read_tables(folder: Path, record: Record, spec: TaskSpec) -> list[Columns]:
             raise ValueError("no scorable example")
         measure = get_measure(spec, headline.metric)
         for table in tables:
+            for name, column in table.items():
+                if name not in TEXT and column.dtype.kind not in "biuf":
+                    raise ValueError(f"{name} is no column of numbers")
+                if name in WHOLE and not np.isfinite(column).all():
+                    raise ValueError(f"{name} has a value that is no finite number")
             keys = list(zip(table["split"], table["subset"], table["id"], strict=True))
             if len(set(keys)) < len(keys):
                 raise ValueError("an id twice")
@@ -91,6 +99,11 @@ def read_tables(folder: Path, record: Record, spec: TaskSpec) -> list[Columns]:
         value = estimate(spec, headline.metric, tables)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise InputError(f"{folder}: broken outcomes: {error}; rerun the cell") from None
+    if headline.value is None and not math.isnan(value):
+        raise InputError(
+            f"{folder}: broken outcomes: they give {headline.metric} {value:.6f}, the record says "
+            f"that it is undefined; rerun {record.name}"
+        )
     if headline.value is not None and not abs(value - headline.value) <= AGREES:
         if spec.kind == "lm_eval":
             raise NotJudged(NO_TEST.format(headline.metric))

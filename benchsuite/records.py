@@ -176,6 +176,9 @@ def read(folder: Path) -> Record:
     for name, kinds in CELL_KINDS.items():
         if name in record.cell and not isinstance(record.cell[name], kinds):
             raise InputError(f"{path}: cell.{name} is {record.cell[name]!r}; rerun the cell")
+    for name in ("splits", "prompts"):
+        if not all(isinstance(one, str) for one in record.cell.get(name) or ()):
+            raise InputError(f"{path}: cell.{name} is {record.cell[name]!r}; rerun the cell")
     return record
 
 

@@ -24,6 +24,10 @@ class Part(BaseModel):
 Schema = TypeVar("Schema", bound=Part)
 
 
+def _refuse(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON")
+
+
 def read_versioned(
     path: Path, schema: type[Schema], version: int, migrations: Migrations, *, redo: str
 ) -> Schema:
@@ -34,7 +38,7 @@ def read_versioned(
     """
     what = schema.__name__.lower()
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except FileNotFoundError:
         raise InputError(f"{path}: no such {what}") from None
     except (OSError, ValueError) as error:

@@ -100,7 +100,7 @@ def compare_all(
     """
     mine, theirs, renamed = _sides(a, b, store, tasks)
     found = pair(mine, theirs, renamed)
-    left_out = [*found.missing, *found.skipped]
+    left_out = [*found.unlike, *found.missing, *found.skipped]
     measured: list[tuple[Pair, Verdict, float | None]] = []
     for one in found.pairs:
         try:

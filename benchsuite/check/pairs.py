@@ -10,7 +10,7 @@ from typing import Any
 
 from benchsuite import records
 from benchsuite.cells import RegimeCall, digest, parse_regime
-from benchsuite.errors import InputError
+from benchsuite.errors import BenchsuiteError, InputError
 from benchsuite.records import Record
 from benchsuite.regimes.support import TRAINED
 from benchsuite.report.table import one_a_seed, settings
@@ -104,12 +104,18 @@ class Pair:
 class Paired:
     """What two stores have in common. missing: what the candidate lacks, a line each.
 
-    skipped: what the baseline itself has no score of, and what else was not compared.
+    unlike: what was made under different conditions, and how they differ. skipped: what the
+    baseline itself has no score of, and what else was not compared.
     """
 
     pairs: list[Pair]
     missing: list[str]
+    unlike: list[str]
     skipped: list[str]
+
+
+class Missing(BenchsuiteError):
+    """The candidate has no score of a cell of the baseline's, for the reason told."""
 
 
 def read_records(store: Path, tasks: Sequence[str] | None = None) -> list[Stored]:
@@ -136,8 +142,7 @@ def pair(
     Args:
         renamed: a model or regime of the baseline -> the candidate's that stands for it.
 
-    Raises InputError where records that belong together were made under different conditions, or
-    nothing is comparable.
+    Raises InputError where nothing is comparable.
     """
     renamed = {_regime(old): _regime(new) for old, new in (renamed or {}).items()}
     _check_renamed(renamed, baseline, candidate)
@@ -145,7 +150,7 @@ def pair(
     for one in candidate:
         theirs[identity(one.record, {})].append(one)
     groups: dict[tuple[Identity, str, Any], list[Stored]] = defaultdict(list)
-    result = Paired([], [], [])
+    result = Paired([], [], [], [])
     undone = []
     for one in baseline:
         if one.is_done:
@@ -161,9 +166,13 @@ def pair(
     alone = 0
     for group in groups.values():
         wanted = identity(group[0].record, renamed)
-        found = _counterpart(group[0], theirs.get(wanted, []), claimed, renamed)
-        if isinstance(found, str):
-            result.missing.append(found)
+        try:
+            found = _counterpart(group[0], theirs.get(wanted, []), claimed, renamed)
+        except Missing as error:
+            result.missing.append(str(error))
+            continue
+        except InputError as error:
+            result.unlike.append(str(error))
             continue
         for arm in _arms_of(found):
             made = Pair(_arm(group), arm)
@@ -171,18 +180,20 @@ def pair(
                 alone += 1
             else:
                 result.pairs.append(made)
-        seeds = {one.seed for one in found}
         lost = [
             one
             for one in theirs[wanted]
-            if one.record.status == "failed" and one.seed not in seeds and one.is_trained
+            if one.record.status == "failed"
+            and one.is_trained
+            and settings(one.record) == settings(found[0].record)
+            and not any(o.seed == one.seed and _time([o]) >= _time([one]) for o in found)
         ]
         result.missing.extend(dict.fromkeys(_because(one) for one in lost))
     if alone:
         result.skipped.append(f"{alone} cell(s) whose records are the same files on both sides")
     if not result.pairs and not result.missing:
-        what = "; ".join(result.skipped[:3]) or "the baseline has nothing in scope"
-        raise InputError(f"nothing is comparable: {what}")
+        what = "; ".join([*result.unlike, *result.skipped][:3])
+        raise InputError(f"nothing is comparable: {what or 'the baseline has nothing in scope'}")
     result.pairs.sort(key=lambda pair: pair.name)
     return result
 
@@ -192,14 +203,17 @@ def _counterpart(
     found: Sequence[Stored],
     claimed: Collection[tuple[Identity, str]],
     renamed: Renamed,
-) -> list[Stored] | str:
-    """The candidate's records of a baseline's cell, or why they are missing.
+) -> list[Stored]:
+    """The candidate's records of a baseline's cell.
 
     found: all of the candidate's under that name. claimed: which of the baseline's cells there are,
     by name and settings: what another of them is compared with cannot stand for this one.
+
+    Raises Missing where there is none, or the newest one failed, InputError where they were made
+    under different conditions.
     """
     if not found:
-        return f"{label(mine)}: not in the candidate"
+        raise Missing(f"{label(mine)}: not in the candidate")
     exact = [one for one in found if settings(one.record) == settings(mine.record)]
     relaxed = _regime(mine.record.cell["regime"]) != _regime(found[0].record.cell["regime"])
     wanted = _conditions(mine.record, relaxed)
@@ -208,19 +222,30 @@ def _counterpart(
     if not mine.is_trained and not relaxed and mine.seed is not None:
         same = [one for one in same if one.seed == mine.seed]
     alike = [one for one in same if one in exact]
+    failed = [one for one in exact if not one.is_done]
+    # Of a cell that was run twice the last one counts; seeds of an arm are looked at one by one.
+    if failed and not (alike and (mine.is_trained or _time(alike) >= _time(failed))):
+        raise Missing(f"{_because(max(failed, key=lambda one: _time([one])))} in the candidate")
     if alike:
         return alike
-    failed = [one for one in exact if not one.is_done]
-    if failed:
-        return f"{_because(failed[0])} in the candidate"
     own = identity(mine.record, renamed)
-    free = [one for one in same if (own, _way(one)) not in claimed]
-    if free:
-        return free
     others = [one for one in done if (own, _way(one)) not in claimed]
-    if same or not done or not others:
-        return f"{label(mine)}: not in the candidate"
-    raise InputError(_difference(mine, others[0], relaxed))
+    free = [one for one in same if one in others]
+    # Another precision stands in for a record only where there is none of the same.
+    if free and not any(one in exact for one in others):
+        return free
+    if not others:
+        undone = [one for one in found if not one.is_done]
+        if undone and not done:
+            raise Missing(f"{_because(undone[0])} in the candidate")
+        raise Missing(f"{label(mine)}: not in the candidate")
+    nearest = next((one for one in others if one in exact), others[0])
+    raise InputError(_difference(mine, nearest, relaxed))
+
+
+def _time(found: Sequence[Stored]) -> str:
+    """When the newest of some records was made; times of one zone sort as text."""
+    return max(str(one.record.provenance.get("time", "")) for one in found)
 
 
 def _way(one: Stored) -> str:
@@ -245,7 +270,10 @@ def parse_map(
     mine, theirs = _known(baseline), _known(candidate)
     for place in [place for place, letter in enumerate(text) if letter == "="]:
         old, new = text[:place], text[place + 1 :]
-        if _regime(old) in mine and _regime(new) in theirs:
+        if any(
+            _regime(old) in _names(baseline, part) and _regime(new) in _names(candidate, part)
+            for part in ("model", "regime")
+        ):
             return old, new
     raise InputError(
         f"--map {text}: give OLD=NEW, a model or regime of the baseline ({_list(mine)}) and one of "
@@ -255,7 +283,11 @@ def parse_map(
 
 def _known(stored: Sequence[Stored]) -> set[str]:
     """Names of models and regimes."""
-    return {_regime(one.record.cell[part]) for one in stored for part in ("model", "regime")}
+    return _names(stored, "model") | _names(stored, "regime")
+
+
+def _names(stored: Sequence[Stored], part: str) -> set[str]:
+    return {_regime(one.record.cell[part]) for one in stored}
 
 
 def _list(names: Collection[str]) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import variance
 from typing import Any
 
+import numpy as np
 from scipy.stats import norm
 
 from benchsuite.check.pairs import Stored, identity, label, read_records
@@ -92,7 +93,11 @@ def plan(
     for one in read_records(baseline, scope):
         headline = one.record.headline
         # Without width nothing varies, and no number of examples follows from it.
-        if headline is not None and headline.low is not None and headline.low != headline.high:
+        if (
+            headline is not None
+            and None not in (headline.low, headline.high)
+            and headline.low != headline.high
+        ):
             groups[identity(one.record, {})].append(one)
     if not groups:
         raise InputError(f"{baseline}: no record in scope that has an interval")
@@ -151,7 +156,7 @@ def _variance_between(arm: Sequence[Stored], tasks_dir: Sequence[Path]) -> float
     metric = headline_of(arm[0].record).metric
     tables = [read_tables(one.folder, one.record, spec) for one in arm]
     found = [
-        float(paired_draws(spec, metric, a, b).var(ddof=1))
+        float(np.nanvar(paired_draws(spec, metric, a, b), ddof=1))
         for a, b in zip(tables, tables[1:], strict=False)
     ]
     return sum(found) / len(found)

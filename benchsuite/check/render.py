@@ -33,7 +33,8 @@ def cost_rows(result: Result) -> list[tuple[str, ...]]:
 
 def remarks(result: Result) -> list[str]:
     """What the table does not say: why, what is missing, what got better, which answers changed."""
-    lines = [f"missing: {line}" for line in result.missing]
+    lines = [f"not comparable: {line}" for line in result.unlike]
+    lines += [f"missing: {line}" for line in result.missing]
     lines += [f"not compared: {line}" for line in result.skipped]
     for one in result.verdicts:
         if one.outcome != "pass":
@@ -55,7 +56,9 @@ def summary(result: Result) -> str:
     parts = [f"{count} {outcome}" for outcome, count in counts.items() if count]
     if result.missing:
         parts.insert(0, f"{len(result.missing)} missing")
-    return f"{result.outcome}: {', '.join(parts)}"
+    if result.unlike:
+        parts.insert(0, f"{len(result.unlike)} not comparable")
+    return f"{'not comparable' if result.unlike else result.outcome}: {', '.join(parts)}"
 
 
 def to_markdown(result: Result) -> str:
@@ -90,10 +93,11 @@ def to_junit(result: Result, allow_inconclusive: bool = False) -> str:
         elif one.outcome != "pass":
             ET.SubElement(case, "failure", type=one.outcome, message=clean(text))
             failures += 1
-    for line in result.missing:
-        case = ET.SubElement(suite, "testcase", classname="bench check", name=clean(line))
-        ET.SubElement(case, "failure", type="missing", message=clean(line))
-        failures += 1
+    for kind, lines in (("missing", result.missing), ("not comparable", result.unlike)):
+        for line in lines:
+            case = ET.SubElement(suite, "testcase", classname="bench check", name=clean(line))
+            ET.SubElement(case, "failure", type=kind, message=clean(line))
+            failures += 1
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(failures))
     suite.set("skipped", str(skipped))

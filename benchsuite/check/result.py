@@ -20,13 +20,17 @@ EXIT_CODES: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 3}
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Verdicts on all that was compared. missing: lines on what the candidate lacks."""
+    """Verdicts on all that was compared.
+
+    missing: lines on what the candidate lacks. unlike: on what was made under other conditions.
+    """
 
     baseline: str
     candidate: str
     policy: Policy
     verdicts: list[Verdict]
     missing: list[str] = field(default_factory=list)
+    unlike: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     costs: list[CostVerdict] = field(default_factory=list)
 
@@ -44,7 +48,12 @@ class Result:
         return "inconclusive" if "inconclusive" in found else "pass"
 
     def exit_code(self, allow_inconclusive: bool = False) -> int:
-        """0 pass, 1 fail or something missing, 3 inconclusive (0 where that is allowed)."""
+        """2 where anything does not compare, whatever the rest says; else by the outcome.
+
+        0 pass, 1 fail or something missing, 3 inconclusive (0 where that is allowed).
+        """
+        if self.unlike:
+            return 2
         if allow_inconclusive and self.outcome == "inconclusive":
             return 0
         return EXIT_CODES[self.outcome]
@@ -64,6 +73,7 @@ class Result:
             "policy": self.policy.model_dump(),
             "verdicts": verdicts,
             "missing": self.missing,
+            "not_comparable": self.unlike,
             "skipped": self.skipped,
             "costs": [asdict(one) for one in self.costs],
         }
@@ -88,8 +98,7 @@ def check(
             `OLD=NEW` texts.
         cost: also compare the profiles (`bench profile`) in the two stores.
 
-    Raises InputError where records cannot be read, were made under different conditions, or
-    nothing is comparable.
+    Raises InputError where records cannot be read, or nothing is comparable.
     """
     if not isinstance(policy, Policy):
         policy = load_policy(None if policy is None else Path(policy))
@@ -99,18 +108,23 @@ def check(
         renamed = dict(parse_map(text, mine, theirs) for text in renamed)
     found = pair(mine, theirs, renamed)
     verdicts, unjudged = judge(found.pairs, policy, tasks_dir)
-    if not verdicts and not found.missing:
+    if not verdicts and not found.missing and not found.unlike:
         raise InputError(f"nothing is comparable: {'; '.join(unjudged[:3])}")
     costs: list[CostVerdict] = []
     lost: list[str] = []
+    unlike = list(found.unlike)
     if cost:
-        costs, lost = judge_costs(Path(baseline), Path(candidate), policy, scope, renamed)
+        try:
+            costs, lost = judge_costs(Path(baseline), Path(candidate), policy, scope, renamed)
+        except InputError as error:  # what the records say is told all the same
+            unlike.append(str(error))
     return Result(
         baseline=str(baseline),
         candidate=str(candidate),
         policy=policy,
         verdicts=verdicts,
         missing=[*found.missing, *lost],
+        unlike=unlike,
         skipped=[*found.skipped, *unjudged, *policy.unused(verdicts)],
         costs=costs,
     )

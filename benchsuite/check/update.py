@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from benchsuite import records
 from benchsuite.check.pairs import Stored, identity, label, read_records
 from benchsuite.errors import InputError
+from benchsuite.outcomes import NotJudged, read_tables, spec_of
 from benchsuite.report.table import settings, shown
 
 
@@ -32,19 +34,27 @@ def update(baseline: Path, candidate: Path, tasks: Sequence[str] | None = None) 
     done = [one for one in theirs if one.is_done]
     if not done:
         raise InputError(f"{candidate}: no scored record in scope; nothing is accepted")
+    for one in done:  # what a check would refuse is no baseline
+        with contextlib.suppress(NotJudged):
+            read_tables(one.folder, one.record, spec_of(one.record))
     outcomes = [records.read_outcomes(one.folder, one.record) for one in done]
     before: dict[Hashable, list[Stored]] = defaultdict(list)
     for one in mine:
         before[_cell(one)].append(one)
     lines = [_accepted(one, before[_cell(one)]) for one in done]
     keys = {one.record.key for one in done}
-    for one, table in zip(done, outcomes, strict=True):
-        records.write(baseline, one.record, table)
+    try:
+        for one, table in zip(done, outcomes, strict=True):
+            records.write(baseline, one.record, table)
+    except OSError as error:
+        raise InputError(f"{baseline} cannot be written ({error.strerror})") from None
     accepted = {_cell(one) for one in done}
     seeds = {(_cell(one), one.seed) for one in done}
     for old in mine:
         if _cell(old) not in accepted:
             lines.append(f"kept: {label(old)}: {_value(old)}")
+        elif old.folder.name != records.folder_name(old.record.cell):
+            _remove(old.folder)  # a record under another name than its own
         elif old.record.key not in keys:
             if (_cell(old), old.seed) not in seeds:
                 lines.append(f"removed: {label(old)}: {_value(old)}")

@@ -283,11 +283,14 @@ def _interval(drawn: np.ndarray, clusters: int, task: TaskSpec, columns: Columns
     return Interval(float(defined.std(ddof=1)), float(low), float(high))
 
 
+def order_of(table: Columns) -> np.ndarray:
+    """The order of a table's rows by split, subset and id."""
+    return np.lexsort((table["id"], table["subset"], table["split"]))
+
+
 def aligned(tables: Sequence[Columns]) -> list[Columns]:
     """The tables with their rows in one order: by split, subset and id."""
-    ordered = [
-        take(table, np.lexsort((table["id"], table["subset"], table["split"]))) for table in tables
-    ]
+    ordered = [take(table, order_of(table)) for table in tables]
     for table in ordered[1:]:
         for name in ("split", "subset", "id", "cluster"):
             if not np.array_equal(table[name], ordered[0][name]):

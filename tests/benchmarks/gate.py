@@ -167,7 +167,7 @@ def measured(
 def loss_of_skill(setting: Setting, task: TaskSpec, loss: float, seed: int) -> float:
     """The loss of skill that lowers the metric by `loss`, found by bisection on large samples."""
     large = Setting(
-        setting.name, setting.kind, setting.metric, 60_000 // setting.size, setting.size,
+        setting.name, setting.kind, setting.metric, 300_000 // setting.size, setting.size,
         setting.skill, setting.positive,
     )  # fmt: skip
 

@@ -45,6 +45,12 @@ def test_broken_outcomes_are_refused(stores: tuple[Path, Path]) -> None:
     put(frame.assign(credit=[float("nan"), *frame["credit"][1:]]))
     with pytest.raises(InputError, match="no finite number"):
         check(*stores)
+    put(frame.assign(gold=[float("nan"), *frame["gold"][1:]]))
+    with pytest.raises(InputError, match="gold has a value that is no finite number"):
+        check(*stores)
+    put(frame.assign(x=["text"] * N))
+    with pytest.raises(InputError, match="x is no column of numbers"):
+        check(*stores)
     put(frame.assign(credit=[7.0, *frame["credit"][1:]]))
     with pytest.raises(InputError, match="they give accuracy"):
         check(*stores)
@@ -60,8 +66,19 @@ def test_broken_outcomes_are_refused(stores: tuple[Path, Path]) -> None:
         check(*stores)
 
 
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "null"])
+def test_a_score_that_is_no_number_is_refused(stores: tuple[Path, Path], value: str) -> None:
+    compare(stores, 3, 3)
+    path = records.store_folders(stores[1])[0] / "record.json"
+    head, tail = path.read_text().split('"headline": {')
+    path.write_text(head + '"headline": {' + tail.replace('"value": 0.7', f'"value": {value}', 1))
+    with pytest.raises(InputError, match="is no number of JSON|says that it is undefined"):
+        check(*stores)
+
+
 @pytest.mark.parametrize(
-    ("name", "value"), [("key_parts", None), ("seed", [1]), ("prompts", 3), ("limit", "all")]
+    ("name", "value"),
+    [("key_parts", None), ("seed", [1]), ("prompts", 3), ("splits", [1]), ("limit", "all")],
 )
 def test_a_broken_cell_is_refused(stores: tuple[Path, Path], name: str, value: Any) -> None:
     compare(stores, 3, 3)

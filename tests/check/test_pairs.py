@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from benchsuite import records
-from benchsuite.check import check
+from benchsuite.check import assert_no_regression, check
+from benchsuite.check.render import to_markdown
 from benchsuite.errors import InputError
+from benchsuite.records import Record
 from tests.check.made import BASE, TASK, compare, credits, flipped, seeded, store_record
 from tests.made import made_record
 
@@ -119,8 +121,9 @@ def test_a_map_of_regimes_relaxes_no_other_pair(tmp_path: Path) -> None:
         seeded(store, [700, 701, 702])
         store_record(store, BASE, regime="full", seed=0)
         store_record(store, BASE, regime="bitfit", seed=0, parts={"train": {"train": train}})
-    with pytest.raises(InputError, match="bitfit"):
-        check(base, new, renamed={"full": "lora"})
+    found = check(base, new, renamed={"full": "lora"})
+    assert found.exit_code() == 2 and "bitfit" in found.unlike[0]
+    assert [one.name for one in found.verdicts] == [f"gpt full {TASK} -> lora", f"gpt lora {TASK}"]
 
 
 def test_another_number_of_prompts_is_no_permutation(tmp_path: Path) -> None:
@@ -160,3 +163,72 @@ def test_a_cap_that_the_candidate_lacks_is_missing(stores: tuple[Path, Path]) ->
     assert found.missing == [f"gpt zeroshot {TASK} (cap 100): not in the candidate"]
     store_record(new, credits(100, 70), **capped)
     assert check(base, new).outcome == "pass"
+
+
+def at(time: str, **more: Any) -> dict[str, Any]:
+    """Parts of a record that was made at this time, of weights of its own."""
+    return {"parts": {"weights": time}, **more}
+
+
+def when(store: Path, record: Record, time: str, status: str = "done") -> None:
+    """Date a stored record, and let it fail."""
+    record.provenance["time"] = time
+    if status == "failed":
+        record.status, record.reason, record.headline, record.results = "failed", "why", None, []
+        records.write(store, record, None)
+    else:
+        folder = store / records.folder_name(record.cell)
+        records.write(store, record, records.read_outcomes(folder))
+
+
+@pytest.mark.parametrize("later", ["failed", "done"])
+def test_of_a_cell_run_twice_the_last_one_counts(stores: tuple[Path, Path], later: str) -> None:
+    base, new = stores
+    early, late = "2026-01-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00"
+    when(new, store_record(new, BASE, **at("old")), early if later == "failed" else late)
+    other = store_record(new, BASE, **at("new"))
+    when(new, other, late if later == "failed" else early, "failed")
+    found = check(base, new)
+    assert found.outcome == ("fail" if later == "failed" else "pass")
+    assert ("failed (why)" in "".join(found.missing)) == (later == "failed")
+
+
+def test_another_precision_hides_no_record_that_does_not_compare(
+    stores: tuple[Path, Path],
+) -> None:
+    base, new = stores
+    store_record(new, flipped(BASE, 300, 0), parts={"prompts": "others"})
+    store_record(new, BASE, **half())
+    with pytest.raises(InputError, match="same conditions: prompts"):
+        check(base, new)
+
+
+def test_all_that_does_not_compare_is_told_beside_the_rest(tmp_path: Path) -> None:
+    base, new = tmp_path / "base", tmp_path / "new"
+    for model in ("a", "b", "c", "d"):
+        store_record(base, BASE, model=model)
+    store_record(new, flipped(BASE, 200, 0), model="a")
+    for model in ("b", "c"):
+        store_record(new, BASE, model=model, parts={"weights": model, "prompts": "others"})
+    found = check(base, new)
+    assert found.exit_code() == found.exit_code(allow_inconclusive=True) == 2
+    assert [one.outcome for one in found.verdicts] == ["fail"]
+    assert len(found.unlike) == 2 and len(found.missing) == 1
+    text = to_markdown(found)
+    assert "not comparable: 2 not comparable, 1 missing, 1 fail" in text
+    with pytest.raises(AssertionError, match="not comparable"):
+        assert_no_regression(base, new)
+
+
+def test_other_right_answers_are_refused(stores: tuple[Path, Path]) -> None:
+    base, new = stores
+    store_record(new, BASE, targets=[0] * 999 + [1])
+    with pytest.raises(InputError, match=f"gpt zeroshot {TASK}: .*other right answers"):
+        check(base, new)
+
+
+def test_a_regime_stands_for_no_model(stores: tuple[Path, Path]) -> None:
+    base, new = stores
+    store_record(new, BASE, model="t5")
+    with pytest.raises(InputError, match="--map zeroshot=t5"):
+        check(base, new, renamed=["zeroshot=t5"])

@@ -185,9 +185,7 @@ def family_svg(cells: Sequence[Cell]) -> str:
             height = alt.Step(11, **{"for": "offset"})
             panel = alt.layer(bars, points).properties(width=WIDTH, height=height, title=family)
             columns.append(panel)
-        row = alt.hconcat(*columns, title=task).resolve_scale(
-            color="shared", yOffset="independent"
-        )
+        row = alt.hconcat(*columns, title=task).resolve_scale(color="shared", yOffset="independent")
         rows.append(row)
     return svg_of(alt.vconcat(*rows).resolve_scale(color="independent"))
 
