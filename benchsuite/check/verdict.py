@@ -25,6 +25,7 @@ from benchsuite.check.policy import Policy
 from benchsuite.errors import InputError
 from benchsuite.metrics.columns import Columns
 from benchsuite.outcomes import NotJudged, headline_of, read_tables, spec_of
+from benchsuite.report.seeds import is_collapsed
 from benchsuite.stats import (
     Combined,
     cluster_count,
@@ -171,6 +172,7 @@ def measure(pair: Pair, policy: Policy, tasks_dir: Sequence[Path] = ()) -> Verdi
             task=pair.task,
             sampled=(arms[0][0].is_trained, arms[1][0].is_trained),
             same_seeds=[x.seed for x in pair.baseline] == [x.seed for x in pair.candidate],
+            collapsed=sum(is_collapsed(x.record) for arm in arms for x in arm),
         )
     except InputError as error:
         raise InputError(f"{pair.name}: {error}; make both records anew") from None
@@ -201,6 +203,7 @@ def compare(
     task: str = "",
     sampled: tuple[bool, bool] = (False, False),
     same_seeds: bool = True,
+    collapsed: int = 0,
     replicates: int = REPLICATES,
 ) -> Verdict:
     """Difference, bounds and p value of two arms; decided only where no statistics are needed.
@@ -209,6 +212,7 @@ def compare(
         baseline, candidate: a list a seed, of a table a prompt, all of the same examples.
         sampled: whether the seeds of each arm are a sample; without, there is one.
         same_seeds: whether seeds stand in the same order, so that each can be the other's copy.
+        collapsed: seeds, of both arms together, that are no better than the trivial answer.
         replicates: of the bootstrap and of the permutation test.
 
     Raises NotJudged where the metric is undefined in the baseline.
@@ -245,7 +249,8 @@ def compare(
     seen = one.clusters / freedom
     if any(sampled):
         scores = [[estimate(spec, metric, seed) for seed in arm] for arm in (baseline, candidate)]
-        return _seeded(one, scores, sampled, policy, float(drawn.var(ddof=1)) * seen)
+        of_examples = float(drawn.var(ddof=1)) * seen
+        return _seeded(one, scores, sampled, policy, of_examples, collapsed > 0)
     error = Combined(float(drawn.std(ddof=1)) * math.sqrt(seen), freedom)
     return _fixed(one, spec, drawn, error, base, other, policy.alpha)
 
@@ -291,10 +296,14 @@ def _seeded(
     sampled: tuple[bool, bool],
     policy: Policy,
     of_examples: float,
+    collapsed: bool,
 ) -> Verdict:
     """Two arms, of which seeds make at least one, unpaired, on the same examples.
 
-    scores: of each arm's seeds. of_examples: variance of the difference over examples.
+    scores: of each arm's seeds. of_examples: variance of the difference over examples. collapsed:
+    whether any seed is no better than the trivial answer. Then scores have two modes, and an arm of
+    which all seeds happen to collapse, or none, shows no variance: the seeds of both arms are taken
+    as one sample.
     """
     assert one.d is not None
     stated = policy.seed_deviation(one.task, one.metric)
@@ -309,9 +318,14 @@ def _seeded(
         else:
             few = f"fewer than {FEWEST_SEEDS} seeds: train more, or give seed_sd in a policy file"
             return replace(one, reason=few)
+    how = "Welch-Satterthwaite t"
+    if collapsed and all(sampled) and stated is None:
+        pooled = variance([*scores[0], *scores[1]])
+        counts = [len(arm) for arm in scores]
+        parts = [(pooled * sum(1 / n for n in counts), sum(counts) - 1.0)]
+        how = "t, seeds of both arms as one sample"
     error = combine(of_examples, parts)
     reach = error.quantile(1 - policy.alpha) * error.se
-    how = "Welch-Satterthwaite t"
     return replace(
         one,
         low=one.d - reach,

@@ -42,7 +42,7 @@ def over_seeds(found: Sequence[Record]) -> OverSeeds:
     """
     headlines = [record.headline for record in found if record.headline is not None]
     values = [headline.value for headline in headlines if headline.value is not None]
-    collapsed = sum(_is_collapsed(record) for record in found)
+    collapsed = sum(is_collapsed(record) for record in found)
     if len(values) < len(found):
         return OverSeeds(len(found), None, None, None, None, collapsed)
     value = fmean(values)
@@ -64,7 +64,7 @@ def over_seeds(found: Sequence[Record]) -> OverSeeds:
     return OverSeeds(len(values), value, spread, low, min(value + half, 1.0), collapsed)
 
 
-def _is_collapsed(record: Record) -> bool:
+def is_collapsed(record: Record) -> bool:
     """Whether a trained cell is no better than the trivial answer (majority, all O, no answer).
 
     Its interval reaches down to that answer's score, or lies below it; or its metric is undefined,

@@ -10,6 +10,7 @@ import pytest
 import scipy.stats
 from scipy.optimize import brentq
 
+from benchsuite import records
 from benchsuite.check import check
 from benchsuite.check.policy import Policy
 from benchsuite.check.verdict import REPLICATES, Verdict, compare, decide_all
@@ -158,3 +159,35 @@ def test_no_discordant_pair_in_passages_has_newcombes_interval() -> None:
                   [[b] for b in [passages(base, other, 4)[1]]], POLICY)  # fmt: skip
     assert one.interval == "Newcombe"
     assert (one.low, one.high) == pytest.approx(newcombe(21, 0, 0, 9, 0.9))
+
+
+def test_seeds_that_collapse_make_one_sample_of_both_arms() -> None:
+    """Three seeds of a third's chance to collapse: all three of one arm is no rare thing."""
+    up, down = (
+        [
+            [columns_of(CLASSES, [0] * 400, flipped([0] * right + [1] * (400 - right), 5, 5, seed))]
+            for seed, right in enumerate(rights)
+        ]
+        for rights in ((300, 302, 298), (200, 200, 201))
+    )
+    apart = compare(CLASSES, "accuracy", up, down, POLICY, sampled=(True, True))
+    assert apart.p is not None and apart.p < 0.001
+    one = compare(CLASSES, "accuracy", up, down, POLICY, sampled=(True, True), collapsed=3)
+    scores = [seed[0]["credit"].mean() for seed in (*up, *down)]
+    assert one.error is not None and one.p is not None and one.p > 0.005
+    expected = of_examples(up, down) + np.var(scores, ddof=1) * (1 / 3 + 1 / 3)
+    assert one.error.se**2 == pytest.approx(expected, rel=1e-9)
+    assert "one sample" in one.test
+
+
+def test_collapsed_seeds_are_told_by_the_records(tmp_path: Path) -> None:
+    for name, rights in (("base", (900, 902, 898)), ("new", (700, 700, 701))):
+        for seed, right in enumerate(rights):
+            said = flipped([0] * right + [1] * (1000 - right), 5, 5, seed)
+            record = store_record(tmp_path / name, said, regime="lora", seed=seed)
+            outcomes = records.read_outcomes(tmp_path / name / records.folder_name(record.cell))
+            record.cost["parameters_trainable"] = 5
+            record.baselines = {"majority": 0.7}
+            records.write(tmp_path / name, record, outcomes)
+    one = check(tmp_path / "base", tmp_path / "new").verdicts[0]
+    assert "one sample" in one.test and one.d == pytest.approx(-0.2, abs=0.001)
