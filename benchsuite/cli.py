@@ -127,7 +127,7 @@ def run(
         console.print_json([record.model_dump() for record in found])
     else:
         terminal.show(found)
-    console.err.print(f"leaderboard: {write_report(plan.store)}", markup=False)
+    console.err.print(f"leaderboard: {write_report(plan.store, page=False)}", markup=False)
     if any(record.status == "failed" for record in found):
         raise typer.Exit(1)
 

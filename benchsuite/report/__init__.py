@@ -40,12 +40,13 @@ def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> None:
         raise InputError(f"{folder} cannot be written ({error.strerror})") from None
 
 
-def write_report(store: Path, out: Path | None = None) -> Path:
-    """Write `leaderboard.md`, `.csv` and `.parquet` of a store's records; the path of the first.
+def write_report(store: Path, out: Path | None = None, *, page: bool = True) -> Path:
+    """Write `leaderboard.md`, `.csv`, `.parquet` and `.html` of a store; the path of the first.
 
-    out: folder, default `<store>/report`. A record that cannot be read is named in the report and
-    left out of its tables. Raises InputError where the store holds neither record nor profile or
-    the folder cannot be written.
+    out: folder, default `<store>/report`. page: whether to write the HTML, which takes seconds. A
+    record that cannot be read is named in the report and left out of its tables. Raises InputError
+    where the store holds neither record nor profile, the folder cannot be written, or the page's
+    libraries are not installed.
     """
     from benchsuite.report import family, index, long_form, markdown, table
     from benchsuite.report.costs import profile_rows
@@ -61,12 +62,15 @@ def write_report(store: Path, out: Path | None = None) -> Path:
     sections = family.to_markdown(kept, family.equality_lines(kept))
     sections += equal_sections(found) if kept else []
     text = markdown.render(boards, [*unreadable, *torn], profile_rows(measured), sections)
-    write_files(
-        target,
-        {
-            "leaderboard.md": text,
-            "leaderboard.csv": long_form.to_csv(found),
-            "leaderboard.parquet": long_form.to_parquet(found),
-        },
-    )
+    files: dict[str, str | bytes] = {
+        "leaderboard.md": text,
+        "leaderboard.csv": long_form.to_csv(found),
+        "leaderboard.parquet": long_form.to_parquet(found),
+    }
+    write_files(target, files)
+    if page:
+        from benchsuite.report import html
+
+        rendered = html.render(boards, found, measured, [*unreadable, *torn])
+        write_files(target, {"leaderboard.html": rendered})
     return target / "leaderboard.md"

@@ -99,14 +99,20 @@ def to_markdown(found: Sequence[Kept], equality: Sequence[str] = ()) -> list[str
 
 
 def equality_lines(found: Sequence[Kept]) -> list[str]:
-    """What is equal between the bundled models that the report compares."""
+    """`equality_rows` as a Markdown table."""
+    rows = equality_rows(found)
+    return pipe_table(rows[0], rows[1:], left=len(rows[0])) if rows else []
+
+
+def equality_rows(found: Sequence[Kept]) -> list[tuple[str, ...]]:
+    """What is equal between the bundled models that the report compares; first a header."""
     from benchsuite.pretrain.equality import bundled_models, equality_table
 
     names = {one.model for one in found}
     models = {name: meta for name, meta in bundled_models().items() if name in names}
     if len(models) < 2:
         return []
-    return pipe_table(("", *models, ""), equality_table(models), left=len(models) + 2)
+    return [("", *models, ""), *equality_table(models)]
 
 
 Place = tuple[str, str]

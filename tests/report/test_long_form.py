@@ -44,3 +44,14 @@ def test_a_report_has_it(tmp_path: Path) -> None:
     records.write(tmp_path, made_record(), made_outcomes())
     folder = write_report(tmp_path).parent
     assert len(pd.read_csv(folder / "leaderboard.csv")) == 1
+    typed = pd.read_parquet(folder / "leaderboard.parquet")
+    assert list(typed.columns) == list(long_form.COLUMNS)
+    assert (typed["value"][0], typed["n"][0]) == (0.6, 100)
+
+
+def test_parquet_has_the_same_rows_with_types() -> None:
+    found = [made_record("gpt", seed=1, value=0.61), made_record("bert", status="failed")]
+    typed = pd.read_parquet(io.BytesIO(long_form.to_parquet(found)))
+    assert list(typed["model"]) == ["bert", "gpt"]
+    assert typed["seed"][1] == 1 and typed["value"][1] == 0.61 and typed["value"].isna()[0]
+    assert long_form.to_parquet(found) == long_form.to_parquet(found[::-1])

@@ -3,6 +3,7 @@
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 
@@ -133,3 +134,24 @@ def test_tasks_of_lm_eval_have_a_board_and_perplexities_are_no_percent() -> None
     entries = row.entries
     assert entries["lm-eval:sst2"].text == "60.0"
     assert entries["lm-eval:wikitext"].text == "31.250"
+
+
+def test_the_best_is_bold_and_whole_rows_have_a_mean_and_a_rank() -> None:
+    generator = np.random.default_rng(0)
+    found, drawn = [], {}
+    for model, values in (("a", (0.9, 0.8)), ("b", (0.6, 0.79)), ("c", (0.5, None))):
+        for task, value in zip(("glue/cola", "glue/sst2"), values, strict=True):
+            if value is None:
+                continue
+            record = made_record(model, task, value=value)
+            drawn[record.key] = value + 0.02 * generator.standard_normal(500)
+            found.append(record)
+    text = markdown.render(table.build(found, drawn))
+    scores = text.split("### Cost")[0].splitlines()
+    lines = {line.split(" | ")[0][2:]: line[:-2] for line in scores if line.startswith("| ")}
+    assert "**90.0**" in lines["a"] and "**80.0**" in lines["a"]
+    assert "| 60.0 " in lines["b"] and "**79.0**" in lines["b"]
+    assert lines["a"].endswith("| 85.0 | 1.0 \\[1.0, 1.5\\]")
+    assert lines["b"].endswith("| 69.5 | 2.0 \\[1.5, 2.0\\]")
+    assert lines["c"].endswith("| - | -") and "**" not in lines["c"]
+    assert "**" not in markdown.render(table.build(found)).split("## GLUE")[1]

@@ -67,7 +67,7 @@ class Forgotten:
 def by_size(found: Sequence[Record]) -> list[Point]:
     """Curves of score against training examples: those with several sizes, and a bag of words."""
     points = _points(
-        [record for record in found if record.cell["regime_name"] != "frozen"],
+        [record for record in found if record.cell.get("regime_name") != "frozen"],
         lambda record: record.provenance["data"]["training"]["train"]["used"],
     )
     bags: dict[tuple[str, str, float], float] = {}
@@ -90,7 +90,7 @@ def by_depth(found: Sequence[Record]) -> list[Point]:
     shares = [
         record
         for record in found
-        if record.cell["regime_name"] == "frozen"
+        if record.cell.get("regime_name") == "frozen"
         and isinstance(record.cell["options"].get("k"), float)
     ]
     return _points(shares, lambda record: record.cell["options"]["k"], without=("k",))
@@ -185,7 +185,8 @@ def _asking(record: Record) -> str:
 
 def _is_trained(record: Record) -> bool:
     """Whether training examples were learned from."""
-    return record.status == "done" and "train" in record.provenance["data"]["training"]
+    training = record.provenance.get("data", {}).get("training", {})
+    return record.status == "done" and "train" in training
 
 
 def _has_value(record: Record) -> bool:

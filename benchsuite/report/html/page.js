@@ -139,11 +139,10 @@ function buildTable(DataTable, $, board, number) {
     });
   }
   const wanted = chosen.sort.map((one) => one.split(":")).filter((one) => one[0] === String(number));
+  const usual = board.ranked ? [[columns.length - 1, "asc"]] : [];
   const order = wanted.length
     ? wanted.map((one) => [Number(one[1]), one[2]]).filter((one) => one[0] < columns.length)
-    : board.ranked
-      ? [[columns.length - 1, "asc"]]
-      : [];
+    : usual;
   const table = new DataTable(document.getElementById(`board-${number}`), {
     data: board.rows,
     columns,
@@ -159,8 +158,9 @@ function buildTable(DataTable, $, board, number) {
   table.search.fixed("filters", (_text, row) => fits(row) && board.columns.some((t) => shows(t) && row.cells[t]));
   table.on("order.dt", () => {
     const mine = String(number) + ":";
-    const now = table.order().map((one) => [number, one[0], one[1]].join(":"));
-    chosen.sort = chosen.sort.filter((one) => !one.startsWith(mine)).concat(now);
+    const now = table.order().map((one) => [one[0], one[1]]);
+    const kept = JSON.stringify(now) === JSON.stringify(usual) ? [] : now.map((one) => mine + one.join(":"));
+    chosen.sort = chosen.sort.filter((one) => !one.startsWith(mine)).concat(kept);
     writeState();
   });
   tables.push({ table, board, number });
@@ -243,6 +243,11 @@ function open(number) {
 document.addEventListener("click", (event) => {
   const cell = event.target.closest("[data-cell]");
   if (cell) open(Number(cell.dataset.cell));
+  const jump = event.target.closest("[data-jump]");
+  if (jump) {
+    event.preventDefault(); /* the part of the URL behind # is the filters' */
+    document.querySelector(jump.getAttribute("href")).scrollIntoView();
+  }
   for (const box of document.querySelectorAll(".filters details[open]"))
     if (!box.contains(event.target)) box.open = false;
 });

@@ -91,8 +91,12 @@ def cost_svg(cells: Sequence[Cell], cost: str) -> str | None:
         )
         marks = base.mark_point(filled=True, size=60, opacity=0.85).encode(
             color=alt.Color("family:N").scale(domain=families, range=list(COLOURS)),
-            shape=alt.Shape("kind:N", title="regime").scale(
-                domain=regimes, range=_shapes(len(regimes))
+            shape=alt.Shape(
+                "kind:N",
+                scale=alt.Scale(domain=regimes, range=_shapes(len(regimes))),
+                legend=alt.Legend(
+                    title="regime", symbolFillColor="#888888", symbolStrokeColor="#888888"
+                ),
             ),
             description="label:N",
         )
