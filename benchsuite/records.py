@@ -187,7 +187,7 @@ def read_outcomes(folder: Path, record: Record | None = None) -> pd.DataFrame:
 
     Raises InputError when the file is missing, truncated or not the one the record names.
     """
-    import pandas as pd
+    import pyarrow.parquet as pq
 
     path = folder / OUTCOMES_FILE
     try:
@@ -198,7 +198,8 @@ def read_outcomes(folder: Path, record: Record | None = None) -> pd.DataFrame:
     if hashlib.sha256(content).hexdigest() != record.provenance.get("outcomes_sha256"):
         raise InputError(f"{path}: truncated or not the file its record names; rerun with --force")
     try:
-        outcomes = pd.read_parquet(io.BytesIO(content))
+        # Reading with one thread: outcomes are small, and there may be thousands of them.
+        outcomes = pq.ParquetFile(io.BytesIO(content)).read(use_threads=False).to_pandas()
     except (OSError, ValueError) as error:  # pyarrow's are of these kinds
         raise InputError(f"{path}: no parquet file ({' '.join(str(error).split())})") from None
     if "primary" not in outcomes:  # of a record without other ways of scoring

@@ -22,6 +22,7 @@ from benchsuite.files import write_atomically
 from benchsuite.outcomes import NotJudged, headline_of, read_tables, spec_of
 from benchsuite.records import Record
 from benchsuite.stats.resampling import replicates_of
+from benchsuite.tasks.spec import TaskSpec
 
 VERSION = 1
 COLUMNS = (
@@ -57,6 +58,7 @@ def read_store(store: Path, *, needed: bool = True) -> tuple[list[Measured], lis
     path = index_path(store)
     known = _read_index(path)
     rows: dict[str, dict[str, Any]] = {}
+    specs: dict[tuple[str, Any], TaskSpec | None] = {}
     found: list[Measured] = []
     unreadable: list[str] = []
     for folder in folders:
@@ -64,7 +66,7 @@ def read_store(store: Path, *, needed: bool = True) -> tuple[list[Measured], lis
         row = known.get(folder.name)
         if row is None or row["stamp"] != stamp:
             try:
-                row = _measure(folder)
+                row = _measure(folder, specs)
             except InputError as error:
                 unreadable.append(str(error))
                 continue
@@ -104,17 +106,25 @@ def _stamp(folder: Path) -> str:
     return "; ".join(parts)
 
 
-def _measure(folder: Path) -> dict[str, Any]:
-    """A row of the index. Raises InputError where the record itself cannot be read."""
+def _measure(folder: Path, specs: dict[tuple[str, Any], TaskSpec | None]) -> dict[str, Any]:
+    """A row of the index. Raises InputError where the record itself cannot be read.
+
+    specs: of the tasks that were looked up, by id and version; None where one is not at hand.
+    """
     record = records.read(folder)
     row: dict[str, Any] = {"record": record.model_dump_json(), "replicates": None, "trouble": ""}
     has_outcomes = (folder / records.OUTCOMES_FILE).is_file()
     if record.headline is None or record.headline.value is None or not has_outcomes:
         return row
-    try:
-        spec = spec_of(record)
-    except InputError:
-        return row  # a task that is not at hand, or has moved on: its score stands
+    name = (record.cell["task"], record.parts_but(()).get("task_version"))
+    if name not in specs:
+        try:
+            specs[name] = spec_of(record)
+        except InputError:
+            specs[name] = None  # a task that is not at hand, or has moved on: its score stands
+    spec = specs[name]
+    if spec is None:
+        return row
     try:
         tables = read_tables(folder, record, spec)
     except NotJudged:

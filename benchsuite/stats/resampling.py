@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -144,14 +145,15 @@ def replicates_of(
     """
     measure = get_measure(task, metric)
     tables = aligned(tables)
-    generator = np.random.default_rng(seed)
     splits = []
+    stratum = 0
     for strata in blocks(task, tables[0]):
         drawn = []
         for rows in strata:
             parts = [take(table, rows) for table in tables]
             number = cluster_numbers(parts[0])
-            counts = _counts(int(number.max()) + 1, replicates, generator)
+            counts = _counts(int(number.max()) + 1, replicates, seed, stratum).astype(float)
+            stratum += 1
             if isinstance(measure, General):
                 values = [measure.values(task, part, counts[:, number]) for part in parts]
             else:
@@ -165,9 +167,11 @@ def replicates_of(
     return result
 
 
-def _counts(clusters: int, replicates: int, generator: np.random.Generator) -> np.ndarray:
-    """How often each of the clusters is drawn, (R, clusters)."""
-    found = np.empty((replicates, clusters))
+@lru_cache(maxsize=100)
+def _counts(clusters: int, replicates: int, seed: int, stratum: int) -> np.ndarray:
+    """How often each of the clusters is drawn, (R, clusters), uint8; the same for the same call."""
+    generator = np.random.default_rng([seed, stratum])
+    found = np.empty((replicates, clusters), dtype=np.uint8)
     for row in found:
         picks = generator.integers(0, clusters, size=clusters)
         row[:] = np.bincount(picks, minlength=clusters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,9 +41,9 @@ def measured_again(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     real = index._measure
 
-    def spy(folder: Path) -> dict[str, object]:
+    def spy(folder: Path, specs: dict[Any, Any]) -> dict[str, Any]:
         seen.append(folder.name)
-        return real(folder)
+        return real(folder, specs)
 
     monkeypatch.setattr(index, "_measure", spy)
     return seen
