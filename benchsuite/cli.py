@@ -243,12 +243,16 @@ def export(
 def report(
     store: Store = RUNS,
     out: Annotated[Path | None, typer.Option(help="Default: STORE/report")] = None,
+    with_text: Annotated[
+        bool,
+        typer.Option("--with-text", help="Put texts of some wrong answers, from local data, in."),
+    ] = False,
 ) -> None:
-    """Write the leaderboard of a store."""
+    """Write the leaderboard of a store: Markdown, HTML, CSV and parquet."""
     from benchsuite import console
     from benchsuite.report import write_report
 
-    console.out.print(str(write_report(store, out)), markup=False)
+    console.out.print(str(write_report(store, out, with_text=with_text)), markup=False)
 
 
 @app.command()

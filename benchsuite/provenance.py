@@ -77,10 +77,16 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def command_line() -> str:
-    """The command that runs, program name without its folder."""
+    """The command that runs: `bench`, and paths below the working folder from there on.
+
+    Records are committed, and where a machine keeps its folders is nobody's business.
+    """
     import shlex
 
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    name = Path(sys.argv[0]).name
+    below = f"{Path.cwd()}{os.sep}"
+    arguments = [argument.removeprefix(below) for argument in sys.argv[1:]]
+    return shlex.join(["bench" if name == "__main__.py" else name, *arguments])
 
 
 def collect(time: str, data: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from operator import methodcaller
 from pathlib import Path
+from typing import Any
 
 from benchsuite import profiles, records
 from benchsuite.errors import InputError
@@ -40,13 +42,20 @@ def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> None:
         raise InputError(f"{folder} cannot be written ({error.strerror})") from None
 
 
-def write_report(store: Path, out: Path | None = None, *, page: bool = True) -> Path:
+TEXTS = 5
+"""Wrong answers a cell that a page with texts shows."""
+
+
+def write_report(
+    store: Path, out: Path | None = None, *, page: bool = True, with_text: bool = False
+) -> Path:
     """Write `leaderboard.md`, `.csv`, `.parquet` and `.html` of a store; the path of the first.
 
-    out: folder, default `<store>/report`. page: whether to write the HTML, which takes seconds. A
-    record that cannot be read is named in the report and left out of its tables. Raises InputError
-    where the store holds neither record nor profile, the folder cannot be written, or the page's
-    libraries are not installed.
+    out: folder, default `<store>/report`. page: whether to write the HTML, which takes seconds.
+    with_text: put texts of the datasets into it, of some wrong answers, from local data where it is
+    what a record was made from. A record that cannot be read is named in the report and left out of
+    its tables. Raises InputError where the store holds neither record nor profile, the folder
+    cannot be written, or the page's libraries are not installed.
     """
     from benchsuite.report import family, index, long_form, markdown, table
     from benchsuite.report.costs import profile_rows
@@ -71,6 +80,20 @@ def write_report(store: Path, out: Path | None = None, *, page: bool = True) -> 
     if page:
         from benchsuite.report import html
 
-        rendered = html.render(boards, found, measured, [*unreadable, *torn])
+        texts = _texts(store, found) if with_text else {}
+        rendered = html.render(boards, found, measured, [*unreadable, *torn], texts)
         write_files(target, {"leaderboard.html": rendered})
     return target / "leaderboard.md"
+
+
+def _texts(store: Path, found: Sequence[Record]) -> dict[str, list[dict[str, Any]]]:
+    """Wrong answers with their texts, by key, of the records whose data is at hand."""
+    from benchsuite.report import inspect
+
+    texts = {}
+    for record in found:
+        if record.status == "done":
+            with contextlib.suppress(InputError):
+                folder = store / records.folder_name(record.cell)
+                texts[record.key] = inspect.errors(record, folder, TEXTS, ())
+    return texts

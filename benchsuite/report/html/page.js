@@ -236,6 +236,7 @@ function open(number) {
     }
     if (found.more_results) put(body, "p", `and ${found.more_results} more in the record`);
   }
+  found.texts.forEach((one, at) => pairs(body, `wrong answer ${at + 1}`, one));
   pairs(body, "provenance", { ...provenance, keys: found.keys.join(", ") });
   dialog.showModal();
 }

@@ -36,8 +36,11 @@ def render(
     found: Sequence[Record],
     profiles: Sequence[Profile] = (),
     unreadable: Sequence[str] = (),
+    texts: Mapping[str, list[dict[str, Any]]] | None = None,
 ) -> str:
     """The page, the same bytes for the same records.
+
+    texts: wrong answers with their texts, by the key of the record.
 
     Raises InputError where the libraries of the extra `report` are not installed.
     """
@@ -63,7 +66,7 @@ def render(
         legend=LEGEND.replace("**", "").replace("`", ""),
         published=published_rows(boards),
         unreadable=unreadable,
-        facts=_script_json(_facts(boards, cells)),
+        facts=_script_json(_facts(boards, cells, texts or {})),
         css=(here / "page.css").read_text(encoding="utf-8"),
         js=(here / "page.js").read_text(encoding="utf-8"),
         datatables_js=base64.b64encode(script).decode(),
@@ -82,7 +85,9 @@ def _datatables() -> tuple[bytes, str]:
     return (folder / "dt_bundle.js").read_bytes(), style.replace("</", "<\\/")
 
 
-def _facts(boards: Sequence[Board], cells: Sequence[Cell]) -> dict[str, Any]:
+def _facts(
+    boards: Sequence[Board], cells: Sequence[Cell], texts: Mapping[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
     """All that the script shows: rows of the tables, values of the filters, details of cells."""
     details: list[dict[str, Any]] = []
     rows: dict[tuple[str, int], dict[str, Any]] = {}
@@ -135,7 +140,7 @@ def _facts(boards: Sequence[Board], cells: Sequence[Cell]) -> dict[str, Any]:
             "best": cell.entry.best,
             "detail": len(details),
         }
-        details.append(detail(cell))
+        details.append(detail(cell) | {"texts": texts.get(cell.entry.records[0].key, [])})
     every = rows.values()
     return {
         "boards": made,

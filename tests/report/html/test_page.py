@@ -78,3 +78,27 @@ def test_a_dialog_has_what_made_the_cell(report: Path) -> None:
     assert cell["value"] == pytest.approx(sum(value for _, value in found["seeds"]) / 2)
     assert found["provenance"]["command"] == "bench run --model t5 <made>"
     assert (row["family"], row["kind"], row["bucket"]) == ("encoder-decoder", "lora", 1)
+
+
+def test_texts_are_there_only_where_asked_for(tmp_path: Path) -> None:
+    from benchsuite.cli import main
+
+    def run(arguments: list[str]) -> None:
+        with pytest.raises(SystemExit) as left:
+            main(arguments)
+        assert not left.value.code
+
+    store = tmp_path / "store"
+    command = ["run", "--model", "gpt:untrained", "--task", "mini/choice", "--limit", "20"]
+    run([*command, "--store", str(store)])
+    assert not (store / "report" / "leaderboard.html").exists()  # a run's own report is quick
+    pages = []
+    for options in ([], ["--with-text"]):
+        run(["report", "--store", str(store), "--out", str(tmp_path), *options])
+        text = re.search(
+            r'id="facts">(.*?)</script>', (tmp_path / "leaderboard.html").read_text(), re.S
+        )
+        assert text is not None
+        pages.append(json.loads(text[1])["details"][0]["texts"])
+    assert pages[0] == [] and len(pages[1]) == 5
+    assert {"id", "gold"} <= pages[1][0].keys()

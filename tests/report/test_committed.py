@@ -1,0 +1,36 @@
+"""The committed leaderboard is exactly what the command makes of the committed records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchsuite.report import write_report
+
+OFFICIAL = Path("baselines/records/official")
+
+
+@pytest.mark.parametrize("name", ["leaderboard.md", "leaderboard.html", "leaderboard.csv"])
+def test_the_committed_report_is_what_the_command_makes(made: Path, name: str) -> None:
+    committed = (Path("reports") / name).read_bytes()
+    assert (made / name).read_bytes() == committed, (
+        f"run: bench report --store {OFFICIAL} --out reports"
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh report of the committed records, without an index."""
+    folder = tmp_path_factory.mktemp("official")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        write_report(OFFICIAL, folder / "out")
+    return folder / "out"
+
+
+def test_records_and_page_keep_to_their_size() -> None:
+    files = [path for path in OFFICIAL.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 6 * 2**20
+    assert {path.name for path in files} == {"record.json", "outcomes.parquet"}
+    assert (Path("reports") / "leaderboard.html").stat().st_size < 2_500_000
