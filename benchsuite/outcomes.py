@@ -69,9 +69,9 @@ def read_tables(folder: Path, record: Record, spec: TaskSpec) -> list[Columns]:
     in a way that can be resampled.
     """
     headline = headline_of(record)
-    outcomes = records.read_outcomes(folder, record)
+    outcomes = records.read_columns(folder, record)
     try:
-        lacking = COLUMNS - {*outcomes.columns}
+        lacking = COLUMNS - {*outcomes}
         if lacking:
             raise ValueError(f"no column {', '.join(sorted(lacking))}")
         tables = tables_of(outcomes)

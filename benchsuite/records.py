@@ -22,7 +22,9 @@ from benchsuite.files import write_atomically
 from benchsuite.versioned import Migrations, Part, read_versioned
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    import pyarrow as pa
 
 SCHEMA_VERSION = 1
 RECORD_FILE = "record.json"
@@ -187,6 +189,20 @@ def read_outcomes(folder: Path, record: Record | None = None) -> pd.DataFrame:
 
     Raises InputError when the file is missing, truncated or not the one the record names.
     """
+    return _read_arrow(folder, record).to_pandas()
+
+
+def read_columns(folder: Path, record: Record | None = None) -> dict[str, np.ndarray]:
+    """The same as arrays, texts as objects: several times faster, which thousands of records need.
+
+    Raises InputError as `read_outcomes` does.
+    """
+    table = _read_arrow(folder, record)
+    return {name: table[name].to_numpy() for name in table.column_names}
+
+
+def _read_arrow(folder: Path, record: Record | None) -> pa.Table:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     path = folder / OUTCOMES_FILE
@@ -199,11 +215,11 @@ def read_outcomes(folder: Path, record: Record | None = None) -> pd.DataFrame:
         raise InputError(f"{path}: truncated or not the file its record names; rerun with --force")
     try:
         # Reading with one thread: outcomes are small, and there may be thousands of them.
-        outcomes = pq.ParquetFile(io.BytesIO(content)).read(use_threads=False).to_pandas()
+        outcomes = pq.ParquetFile(io.BytesIO(content)).read(use_threads=False)
     except (OSError, ValueError) as error:  # pyarrow's are of these kinds
         raise InputError(f"{path}: no parquet file ({' '.join(str(error).split())})") from None
-    if "primary" not in outcomes:  # of a record without other ways of scoring
-        outcomes["primary"] = True
+    if "primary" not in outcomes.column_names:  # of a record without other ways of scoring
+        outcomes = outcomes.append_column("primary", pa.array([True] * outcomes.num_rows))
     return outcomes
 
 

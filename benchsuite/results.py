@@ -84,17 +84,24 @@ def summarize(
     )
 
 
-def tables_of(outcomes: pd.DataFrame) -> list[Columns]:
+def tables_of(outcomes: Mapping[str, np.ndarray]) -> list[Columns]:
     """The stored outcomes of a record as tables of scorable rows, one a primary variant.
 
-    In the form that `stats.estimate` and `stats.paired_difference` take.
+    outcomes: columns, as `records.read_columns` gives them. In the form that `stats.estimate` and
+    `stats.paired_difference` take.
     """
-    how = ("prompt", "score", "norm", "primary")
-    names = [name for name in outcomes.columns if name not in how]
-    rows = outcomes[outcomes["scorable"] & outcomes["primary"]]
+    kept = np.flatnonzero(outcomes["scorable"].astype(bool) & outcomes["primary"].astype(bool))
+    how = [outcomes[name][kept] for name in ("prompt", "score", "norm")]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for row, variant in zip(kept.tolist(), zip(*how, strict=True), strict=True):
+        groups.setdefault(variant, []).append(row)
+    names = [name for name in outcomes if name not in ("prompt", "score", "norm", "primary")]
     return [
-        {name: part[name].to_numpy(dtype=str if name in _TEXT else None) for name in names}
-        for _, part in rows.groupby(["prompt", "score", "norm"], sort=False)
+        {
+            name: outcomes[name][rows].astype(str) if name in _TEXT else outcomes[name][rows]
+            for name in names
+        }
+        for rows in groups.values()
     ]
 
 

@@ -34,7 +34,7 @@ def test_gpt_beats_its_untrained_self(
     found = benchsuite.run("gpt,gpt:untrained", "zeroshot", name, limit=limit, store=tmp_path)
     assert [record.status for record in found] == ["done", "done"]
     trained, floor = (
-        tables_of(records.read_outcomes(tmp_path / records.folder_name(record.cell)))
+        tables_of(records.read_columns(tmp_path / records.folder_name(record.cell)))
         for record in found
     )
     spec = benchsuite.load_task(name).spec

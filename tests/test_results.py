@@ -156,6 +156,11 @@ def test_counts() -> None:
     assert found.counts == {"examples": 3, "unscorable": 1, "ties": 2, "truncated": 3}
 
 
+def arrays(outcomes: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Columns as `records.read_columns` gives them."""
+    return {name: outcomes[name].to_numpy() for name in outcomes}
+
+
 def test_outcomes_hold_ids_and_numbers_only_and_give_the_values_back() -> None:
     examples, said = blimp()
     variants = [variant(said, "a", "sum"), variant(said[::-1], "b", "sum")]
@@ -167,7 +172,7 @@ def test_outcomes_hold_ids_and_numbers_only_and_give_the_values_back() -> None:
     }
     buffer = io.BytesIO()
     found.outcomes.to_parquet(buffer, index=False)
-    tables = tables_of(pd.read_parquet(buffer))
+    tables = tables_of(arrays(pd.read_parquet(buffer)))
     assert len(tables) == 2
     assert estimate(BLIMP, "accuracy", tables) == pytest.approx(found.headline["value"])
     interval = bootstrap(BLIMP, "accuracy", tables)
@@ -184,7 +189,7 @@ def test_stored_outcomes_of_two_models_are_compared_in_pairs() -> None:
         ).outcomes
         for wrong in (0.2, 0.5)
     ]
-    better, worse = (tables_of(outcomes) for outcomes in stored)
+    better, worse = (tables_of(arrays(outcomes)) for outcomes in stored)
     found = paired_difference(make_task("minimal_pair", ["accuracy"]), "accuracy", better, worse)
     assert found.value is not None and found.low is not None and found.high is not None
     assert 0 < found.low < found.value < found.high

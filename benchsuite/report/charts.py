@@ -34,4 +34,4 @@ def svg_of(chart: alt.VConcatChart | alt.HConcatChart) -> str:
         .configure_title(fontSize=12, anchor="start")
         .configure_legend(labelFontSize=12, titleFontSize=12, symbolSize=90)
     )
-    return str(vl_convert.vegalite_to_svg(styled.to_dict()))
+    return str(vl_convert.vegalite_to_svg(styled.to_dict(validate=False)))

@@ -37,11 +37,13 @@ class Combined:
 
     def below(self, value: float) -> float:
         """Probability of a value this low or lower where the true one is 0."""
-        from scipy.stats import t
+        from scipy.special import ndtr, stdtr  # scipy.stats' own, without its checks of arguments
 
         if self.se == 0:
             return float(value >= 0)
-        return float(t.cdf(value / self.se, self.freedom))
+        if math.isinf(self.freedom):
+            return float(ndtr(value / self.se))
+        return float(stdtr(self.freedom, value / self.se))
 
 
 def combine(of_examples: float, of_seeds: Sequence[tuple[float, float]]) -> Combined:
