@@ -78,7 +78,7 @@ def read_store(store: Path, *, needed: bool = True) -> tuple[list[Measured], lis
         found.append(
             Measured(
                 Record.model_validate_json(row["record"]),
-                None if drawn is None else np.frombuffer(drawn, np.float32).astype(float),
+                None if drawn is None else np.frombuffer(drawn, np.float32),
             )
         )
     if rows.keys() != known.keys() or any(rows[name] is not known[name] for name in rows):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 MOST_TASKS = 12
-MOST_MARKS = 600
+MOST_MARKS = 400
 WIDTH, HEIGHT = 250, 190
 SHAPES = (
     *("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-left"),
