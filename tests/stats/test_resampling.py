@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchsuite import records
 from benchsuite.errors import InputError
 from benchsuite.metrics import Columns, compute, measures, outcome_columns, take
+from benchsuite.outcomes import read_tables, spec_of
 from benchsuite.stats import (
     Interval,
     bootstrap,
@@ -24,6 +27,7 @@ from benchsuite.stats import (
 )
 from benchsuite.stats.resampling import _draws
 from benchsuite.tasks.example import Prediction
+from benchsuite.tasks.task import load_task
 from tests.outcomes import columns_of, make_examples, make_task
 
 CLASSES = make_task("classification", ["matthews", "accuracy", "f1"])
@@ -312,3 +316,18 @@ def test_clustered_standard_error_is_what_the_bootstrap_tends_to() -> None:
     found = bootstrap(CLASSES, "accuracy", [columns], replicates=20_000)
     assert found.se is not None
     assert clustered_se(columns["credit"], columns["cluster"]) == pytest.approx(found.se, rel=0.03)
+
+
+def test_matthews_on_cola_has_the_standard_error_of_brute_force() -> None:
+    """The committed answers of `gpt` to CoLA, resampled one by one through scikit-learn."""
+    from sklearn.metrics import matthews_corrcoef
+
+    (folder,) = Path("baselines/records/official").glob("glue-cola-gpt-zeroshot-*")
+    record = records.read(folder)
+    tables = read_tables(folder, record, spec_of(record))
+    found = bootstrap(load_task("glue/cola").spec, "matthews", tables, replicates=10_000)
+    gold, said = tables[0]["gold"], tables[0]["prediction"]
+    generator = np.random.default_rng(0)
+    picks = generator.integers(0, len(gold), size=(2_000, len(gold)))
+    drawn = [matthews_corrcoef(gold[rows], said[rows]) for rows in picks]
+    assert found.se == pytest.approx(float(np.std(drawn, ddof=1)), rel=0.05)
