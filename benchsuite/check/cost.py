@@ -11,6 +11,7 @@ from typing import Any
 
 from benchsuite import profiles
 from benchsuite.cells import digest
+from benchsuite.check.pairs import canonical
 from benchsuite.check.policy import Policy
 from benchsuite.check.verdict import Outcome
 from benchsuite.errors import InputError
@@ -71,6 +72,7 @@ def judge_costs(
     """
     verdicts: list[CostVerdict] = []
     missing: list[str] = []
+    renamed = {canonical(old): canonical(new) for old, new in renamed.items()}
     theirs = _newest(_read(candidate))
     for (named, how), one in _newest(_read(baseline)).items():
         model, regime, task = named
@@ -114,7 +116,7 @@ def _newest(found: Sequence[Profile]) -> dict[tuple[tuple[str, str, str], str], 
     for one in sorted(found, key=lambda one: str(one.provenance.get("time", ""))):
         cell = one.cell
         try:
-            named = (str(cell["model"]), str(cell["regime"]), str(cell["task"]))
+            named = (str(cell["model"]), canonical(str(cell["regime"])), str(cell["task"]))
         except KeyError as error:
             raise InputError(f"a profile's cell lacks its {error}; profile again") from None
         if one.status == "done":

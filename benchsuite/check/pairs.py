@@ -144,7 +144,7 @@ def pair(
 
     Raises InputError where nothing is comparable.
     """
-    renamed = {_regime(old): _regime(new) for old, new in (renamed or {}).items()}
+    renamed = {canonical(old): canonical(new) for old, new in (renamed or {}).items()}
     _check_renamed(renamed, baseline, candidate)
     theirs: dict[Identity, list[Stored]] = defaultdict(list)
     for one in candidate:
@@ -215,7 +215,7 @@ def _counterpart(
     if not found:
         raise Missing(f"{label(mine)}: not in the candidate")
     exact = [one for one in found if settings(one.record) == settings(mine.record)]
-    relaxed = _regime(mine.record.cell["regime"]) != _regime(found[0].record.cell["regime"])
+    relaxed = canonical(mine.record.cell["regime"]) != canonical(found[0].record.cell["regime"])
     wanted = _conditions(mine.record, relaxed)
     done = [one for one in found if one.is_done]
     same = [one for one in done if _conditions(one.record, relaxed) == wanted]
@@ -271,7 +271,7 @@ def parse_map(
     for place in [place for place, letter in enumerate(text) if letter == "="]:
         old, new = text[:place], text[place + 1 :]
         if any(
-            _regime(old) in _names(baseline, part) and _regime(new) in _names(candidate, part)
+            canonical(old) in _names(baseline, part) and canonical(new) in _names(candidate, part)
             for part in ("model", "regime")
         ):
             return old, new
@@ -287,7 +287,7 @@ def _known(stored: Sequence[Stored]) -> set[str]:
 
 
 def _names(stored: Sequence[Stored], part: str) -> set[str]:
-    return {_regime(one.record.cell[part]) for one in stored}
+    return {canonical(one.record.cell[part]) for one in stored}
 
 
 def _list(names: Collection[str]) -> str:
@@ -310,7 +310,7 @@ def _check_renamed(
                 )
 
 
-def _regime(text: str) -> str:
+def canonical(text: str) -> str:
     """A regime with its options in one order; any other name as it is."""
     try:
         call = parse_regime(text)
@@ -322,7 +322,7 @@ def _regime(text: str) -> str:
 def identity(record: Record, renamed: Renamed) -> Identity:
     """What a cell is called, as the candidate calls it; its seed, cap and settings aside."""
     cell = record.cell
-    regime = _regime(cell["regime"])
+    regime = canonical(cell["regime"])
     return (
         renamed.get(cell["model"], cell["model"]),
         renamed.get(regime, regime),

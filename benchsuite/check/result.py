@@ -105,7 +105,10 @@ def check(
     scope = tasks_of(suite, tasks_dir)
     mine, theirs = (read_records(Path(store), scope) for store in (baseline, candidate))
     if not isinstance(renamed, Mapping):
-        renamed = dict(parse_map(text, mine, theirs) for text in renamed)
+        parsed = [parse_map(text, mine, theirs) for text in renamed]
+        renamed = dict(parsed)
+        if len(renamed) < len(parsed):
+            raise InputError("--map: a model or regime of the baseline stands there twice")
     found = pair(mine, theirs, renamed)
     verdicts, unjudged = judge(found.pairs, policy, tasks_dir)
     if not verdicts and not found.missing and not found.unlike:

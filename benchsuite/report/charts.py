@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from benchsuite.errors import InputError
 
@@ -25,8 +26,14 @@ def require_charts() -> None:
         ) from None
 
 
-def svg_of(chart: alt.VConcatChart | alt.HConcatChart) -> str:
-    """A chart as SVG, the same bytes for the same chart."""
+def svg_of(
+    chart: alt.VConcatChart | alt.HConcatChart,
+    data: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+) -> str:
+    """A chart as SVG, the same bytes for the same chart.
+
+    data: rows of the chart's named data, by name: altair walks through all that it is given.
+    """
     import vl_convert
 
     styled = (
@@ -34,4 +41,7 @@ def svg_of(chart: alt.VConcatChart | alt.HConcatChart) -> str:
         .configure_title(fontSize=12, anchor="start")
         .configure_legend(labelFontSize=12, titleFontSize=12, symbolSize=90)
     )
-    return str(vl_convert.vegalite_to_svg(styled.to_dict(validate=False)))
+    specification = styled.to_dict(validate=False)
+    if data is not None:
+        specification["datasets"] = data
+    return str(vl_convert.vegalite_to_svg(specification))

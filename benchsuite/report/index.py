@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,21 +59,22 @@ def read_store(store: Path, *, needed: bool = True) -> tuple[list[Measured], lis
         raise InputError(f"{store}: no records here; make some with `bench run --store {store}`")
     path = index_path(store)
     known = _read_index(path)
+    stamps = {folder.name: _stamp(folder) for folder in folders}
+    stale = [
+        folder
+        for folder in folders
+        if folder.name not in known or known[folder.name]["stamp"] != stamps[folder.name]
+    ]
+    fresh = {folder.name: row for folder, row in zip(stale, _measure_all(stale), strict=True)}
     rows: dict[str, dict[str, Any]] = {}
-    specs: dict[tuple[str, Any], TaskSpec | None] = {}
     found: list[Measured] = []
     unreadable: list[str] = []
-    for folder in folders:
-        stamp = _stamp(folder)
-        row = known.get(folder.name)
-        if row is None or row["stamp"] != stamp:
-            try:
-                row = _measure(folder, specs)
-            except InputError as error:
-                unreadable.append(str(error))
-                continue
-            row |= {"folder": folder.name, "stamp": stamp}
-        rows[folder.name] = row
+    for name, stamp in stamps.items():
+        row = fresh.get(name) or known[name]
+        if isinstance(row, InputError):
+            unreadable.append(str(row))
+            continue
+        rows[name] = row | {"folder": name, "stamp": stamp}
         if row["trouble"]:
             unreadable.append(row["trouble"])
         drawn = row["replicates"]
@@ -81,7 +84,7 @@ def read_store(store: Path, *, needed: bool = True) -> tuple[list[Measured], lis
                 None if drawn is None else np.frombuffer(drawn, np.float32),
             )
         )
-    if rows.keys() != known.keys() or any(rows[name] is not known[name] for name in rows):
+    if stale or rows.keys() != known.keys():
         _write_index(path, rows)
     return found, unreadable
 
@@ -104,6 +107,21 @@ def _stamp(folder: Path) -> str:
             continue
         parts.append(f"{name} {facts.st_mtime_ns} {facts.st_size}")
     return "; ".join(parts)
+
+
+def _measure_all(folders: Sequence[Path]) -> list[dict[str, Any] | InputError]:
+    """Rows of the index, or what is wrong with a record, in the order of the folders."""
+    specs: dict[tuple[str, Any], TaskSpec | None] = {}
+
+    def measured(folder: Path) -> dict[str, Any] | InputError:
+        try:
+            return _measure(folder, specs)
+        except InputError as error:
+            return error
+
+    # Reading files and multiplying matrices leave the interpreter to others.
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        return list(pool.map(measured, folders))
 
 
 def _measure(folder: Path, specs: dict[tuple[str, Any], TaskSpec | None]) -> dict[str, Any]:

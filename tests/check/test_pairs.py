@@ -232,3 +232,11 @@ def test_a_regime_stands_for_no_model(stores: tuple[Path, Path]) -> None:
     store_record(new, BASE, model="t5")
     with pytest.raises(InputError, match="--map zeroshot=t5"):
         check(base, new, renamed=["zeroshot=t5"])
+
+
+def test_one_name_stands_for_one_other(stores: tuple[Path, Path]) -> None:
+    base, new = stores
+    store_record(new, BASE, model="t5")
+    store_record(new, BASE, model="bert")
+    with pytest.raises(InputError, match="twice"):
+        check(base, new, renamed=["gpt=t5", "gpt=bert"])

@@ -23,6 +23,8 @@ SHAPES = (
     *("triangle-right", "wedge", "arrow"),
 )
 
+Tables = dict[str, list[dict[str, Any]]]
+
 COSTS: dict[str, tuple[str, Callable[[Cell], float | None]]] = {
     # A logarithmic axis has no 0: what trains nothing stands at its left end, which says 0.
     "trainable": (
@@ -69,6 +71,7 @@ def cost_svg(cells: Sequence[Cell], cost: str) -> str | None:
         return None
     families = families_of(known)
     regimes = sorted({regime_name(cell) for cell in known})
+    tables: Tables = {}
     panels = []
     for task in sorted({cell.task for cell in known}):
         mine = [cell for cell in known if cell.task == task]
@@ -85,7 +88,7 @@ def cost_svg(cells: Sequence[Cell], cost: str) -> str | None:
             )
         )
         values = [_mark(cell) | {"cost": get(cell)} for cell in mine]
-        base = alt.Chart(alt.Data(values=values)).encode(
+        base = alt.Chart(_named(tables, values)).encode(
             x=across,
             y=alt.Y("score:Q").scale(zero=False).axis(title=_metric(mine[0])),
         )
@@ -103,12 +106,12 @@ def cost_svg(cells: Sequence[Cell], cost: str) -> str | None:
         on_front = pareto(mine, get)
         front = [one for one in values if one["label"] in on_front]
         line = (
-            alt.Chart(alt.Data(values=front))
+            alt.Chart(_named(tables, front))
             .mark_line(interpolate="step-after", strokeDash=[4, 3], color="#888888", aria=False)
             .encode(x=across, y="score:Q")
         )
         panels.append(alt.layer(line, marks).properties(width=WIDTH, height=HEIGHT, title=task))
-    return svg_of(_grid(panels)) if panels else None
+    return svg_of(_grid(panels), tables) if panels else None
 
 
 def _decades(low: float, high: float) -> list[float]:
@@ -137,11 +140,12 @@ def heat_svg(cells: Sequence[Cell]) -> str:
 
     tasks = sorted({cell.task for cell in cells})
     scores = [100 * (cell.score.value or 0.0) for cell in cells]
+    tables: Tables = {}
     light = min(scores) + 0.55 * (max(scores) - min(scores))  # from here on viridis is bright
     panels = []
     for model in sorted({cell.model for cell in cells}):
         mine = [cell for cell in cells if cell.model == model]
-        base = alt.Chart(alt.Data(values=[_mark(cell) for cell in mine])).encode(
+        base = alt.Chart(_named(tables, [_mark(cell) for cell in mine])).encode(
             x=alt.X("task:N").scale(domain=tasks).axis(title=None, labelAngle=-40),
             y=alt.Y("regime:N").axis(title=None, labelLimit=140),
         )
@@ -157,7 +161,7 @@ def heat_svg(cells: Sequence[Cell]) -> str:
         )
         size = {"width": alt.Step(46), "height": alt.Step(20)}
         panels.append(alt.layer(squares, numbers).properties(title=model, **size))
-    return svg_of(_grid(panels).resolve_scale(color="shared"))
+    return svg_of(_grid(panels).resolve_scale(color="shared"), tables)
 
 
 def family_svg(cells: Sequence[Cell]) -> str:
@@ -165,6 +169,7 @@ def family_svg(cells: Sequence[Cell]) -> str:
     import altair as alt
 
     families = families_of(cells)
+    tables: Tables = {}
     rows = []
     for task in sorted({cell.task for cell in cells}):
         mine = [cell for cell in cells if cell.task == task]
@@ -175,7 +180,7 @@ def family_svg(cells: Sequence[Cell]) -> str:
         columns = []
         for family in families:
             values = [_mark(cell) for cell in mine if cell.family == family]
-            base = alt.Chart(alt.Data(values=values)).encode(
+            base = alt.Chart(_named(tables, values)).encode(
                 y=alt.Y("regime:N").axis(title=None, labelLimit=140),
                 yOffset="model:N",
                 color=alt.Color("model:N").scale(domain=models, range=list(COLOURS)),
@@ -191,7 +196,16 @@ def family_svg(cells: Sequence[Cell]) -> str:
             columns.append(panel)
         row = alt.hconcat(*columns, title=task).resolve_scale(color="shared", yOffset="independent")
         rows.append(row)
-    return svg_of(alt.vconcat(*rows).resolve_scale(color="independent"))
+    return svg_of(alt.vconcat(*rows).resolve_scale(color="independent"), tables)
+
+
+def _named(tables: Tables, values: list[dict[str, Any]]) -> alt.NamedData:
+    """Put rows among the tables of a chart, and the name by which it finds them."""
+    import altair as alt
+
+    name = f"rows-{len(tables)}"
+    tables[name] = values
+    return alt.NamedData(name=name)
 
 
 def families_of(cells: Sequence[Cell]) -> list[str]:
