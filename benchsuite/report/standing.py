@@ -93,10 +93,10 @@ def standings(
 
     Ranks are by the headline metric; their intervals come from resampling the examples, and the
     seeds where there are several, the same examples for all rows. A rank is None where there is
-    one row alone. Nothing is returned for fewer than two tasks.
+    one row alone. Nothing is returned for fewer than two tasks, or where nobody has one of them.
     """
     tasks = [task for task in tasks if task not in APART]
-    if len(tasks) < 2:
+    if len(tasks) < 2 or any(all(task not in row for row in rows.values()) for task in tasks):
         return {}
     ways = {
         task: reference_way({key: row[task] for key, row in rows.items() if task in row})

@@ -79,7 +79,7 @@ def test_means_and_ranks_are_of_whole_rows_of_the_same_data() -> None:
     mean, rank = found["x"]
     assert mean == pytest.approx((first[0].value + second[0].value) / 2)
     assert rank is not None and (rank.value, rank.low, rank.high) == (1.0, 1.0, 1.0)
-    assert standings(rows, ["a"]) == {}
+    assert standings(rows, ["a"]) == {} == standings(rows, ["a", "b", "nobody has it"])
 
 
 def test_wnli_and_ax_are_left_out() -> None:
