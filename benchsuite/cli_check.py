@@ -81,7 +81,7 @@ def check(
         from benchsuite.check.update import update as accept
 
         scope = results.tasks_of(suite, tasks_dir or [])
-        for line in accept(baseline, candidate, scope):
+        for line in accept(baseline, candidate, scope, tasks_dir or []):
             console.out.print(render.clean(line), markup=False, soft_wrap=True)
         return
     found = results.check(
@@ -111,7 +111,7 @@ def check(
 
 def refuse(what: str, given: Mapping[str, object]) -> None:
     """Raise InputError for options that would be ignored."""
-    names = ", ".join(name for name, value in given.items() if value)
+    names = ", ".join(name for name, value in given.items() if value not in (None, False, []))
     if names:
         raise InputError(f"{what} takes no {names}")
 
@@ -134,6 +134,8 @@ def compare(
     from benchsuite.check import comparison
     from benchsuite.check import result as results
 
+    if task is not None and suite is not None:
+        raise InputError("give --task or --suite, not both")
     scope = [task] if task is not None else results.tasks_of(suite, tasks_dir or [])
     found = comparison.compare_all(
         a, b, store, tasks=scope, examples=examples, tasks_dir=tasks_dir or []

@@ -63,15 +63,17 @@ def judge_costs(
     policy: Policy,
     tasks: Sequence[str] | None,
     renamed: Mapping[str, str],
-) -> tuple[list[CostVerdict], list[str]]:
-    """Verdicts on every measure of every profile of the baseline, and what the candidate lacks.
+) -> tuple[list[CostVerdict], list[str], list[str]]:
+    """Verdicts on every measure of every profile of the baseline, and two lists of lines.
 
-    Worse by more than the margin fails where the bands of the medians lie apart, and is
-    inconclusive where they overlap. Raises InputError where a store has no profile, one cannot be
-    read, or they were not made on the same hardware in the same way.
+    The first says what the candidate lacks, the second which profiles were not made on the same
+    hardware in the same way. Worse by more than the margin fails where the bands of the medians lie
+    apart, and is inconclusive where they overlap. Raises InputError where a store has no profile,
+    or one cannot be read.
     """
     verdicts: list[CostVerdict] = []
     missing: list[str] = []
+    unlike: list[str] = []
     renamed = {canonical(old): canonical(new) for old, new in renamed.items()}
     theirs = _newest(_read(candidate))
     for (named, how), one in _newest(_read(baseline)).items():
@@ -86,10 +88,11 @@ def judge_costs(
                 different = [
                     part for part in SAME if one.cell.get(part) != others[0].cell.get(part)
                 ]
-                raise InputError(
+                unlike.append(
                     f"profile of {one.name}: costs compare on one machine and alike only; these "
                     f"differ in {', '.join(different)}"
                 )
+                continue
             missing.append(f"profile of {one.name}: not in the candidate, or not done there")
             continue
         before, after = _measures(one), _measures(other)
@@ -105,9 +108,9 @@ def judge_costs(
             for measure in before
             if measure in after
         ]
-    if not verdicts and not missing:
+    if not verdicts and not missing and not unlike:
         raise InputError(f"{baseline}: no profile in scope; make some with `bench profile`")
-    return verdicts, missing
+    return verdicts, missing, unlike
 
 
 def _newest(found: Sequence[Profile]) -> dict[tuple[tuple[str, str, str], str], Profile]:

@@ -186,6 +186,7 @@ def pair(
             if one.record.status == "failed"
             and one.is_trained
             and settings(one.record) == settings(found[0].record)
+            and _caps(one) == _caps(found[0])
             and not any(o.seed == one.seed and _time([o]) >= _time([one]) for o in found)
         ]
         result.missing.extend(dict.fromkeys(_because(one) for one in lost))
@@ -222,7 +223,9 @@ def _counterpart(
     if not mine.is_trained and not relaxed and mine.seed is not None:
         same = [one for one in same if one.seed == mine.seed]
     alike = [one for one in same if one in exact]
-    failed = [one for one in exact if not one.is_done]
+    failed = [one for one in exact if not one.is_done and _caps(one) == _caps(mine)]
+    if not mine.is_trained and not relaxed:
+        failed = [one for one in failed if one.seed == mine.seed]
     # Of a cell that was run twice the last one counts; seeds of an arm are looked at one by one.
     if failed and not (alike and (mine.is_trained or _time(alike) >= _time(failed))):
         raise Missing(f"{_because(max(failed, key=lambda one: _time([one])))} in the candidate")
@@ -241,6 +244,11 @@ def _counterpart(
         raise Missing(f"{label(mine)}: not in the candidate")
     nearest = next((one for one in others if one in exact), others[0])
     raise InputError(_difference(mine, nearest, relaxed))
+
+
+def _caps(one: Stored) -> tuple[Any, Any]:
+    """Of the evaluation and of the training examples."""
+    return one.record.cell.get("limit"), one.record.cell.get("train_limit")
 
 
 def _time(found: Sequence[Stored]) -> str:

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import variance
+from statistics import fmean, variance
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from scipy.stats import norm
 from benchsuite.check.pairs import Stored, identity, label, read_records
 from benchsuite.check.policy import load_policy
 from benchsuite.check.result import tasks_of
-from benchsuite.check.verdict import POWER
+from benchsuite.check.verdict import FEWEST_SEEDS, POWER
 from benchsuite.errors import InputError
 from benchsuite.outcomes import headline_of, read_tables, spec_of
 from benchsuite.report.table import one_a_seed
@@ -92,13 +92,10 @@ def plan(
     groups: dict[tuple[str, ...], list[Stored]] = defaultdict(list)
     for one in read_records(baseline, scope):
         headline = one.record.headline
-        # Without width nothing varies, and no number of examples follows from it.
-        if (
-            headline is not None
-            and None not in (headline.low, headline.high)
-            and headline.low != headline.high
-        ):
+        if headline is not None and None not in (headline.low, headline.high):
             groups[identity(one.record, {})].append(one)
+    # Where nothing has a width nothing varies, and no number of examples follows from it.
+    groups = {name: group for name, group in groups.items() if any(map(_width, group))}
     if not groups:
         raise InputError(f"{baseline}: no record in scope that has an interval")
     plans = []
@@ -113,19 +110,20 @@ def plan(
 
 def _plan(arm: tuple[Stored, ...], margin: float, alpha: float, tasks_dir: Sequence[Path]) -> Plan:
     headline = headline_of(arm[0].record)
-    assert headline.low is not None and headline.high is not None
-    alone = ((headline.high - headline.low) / (2 * norm.ppf(0.975))) ** 2
+    alone = fmean((_width(one) / (2 * norm.ppf(0.975))) ** 2 for one in arm)
     alike = _variance_between(arm, tasks_dir) if len(arm) > 1 else 2 * (1 - ALIKE) * alone
     reach = float(norm.ppf(1 - alpha) + norm.ppf(POWER))
     trained = arm[0].is_trained
     of_seeds, seeds_needed = 0.0, None
-    if trained and len(arm) > 2:
+    if trained and len(arm) >= FEWEST_SEEDS:
         between = variance(_value(one) for one in arm)
         of_seeds = 2 * between / len(arm)
         seeds_needed = _seeds(alike, between, margin, alpha)
 
     def needed(of_examples: float) -> int | None:
-        """Examples; None where the seeds' part alone is too large."""
+        """Examples; None where the seeds' part alone is too large, or not known."""
+        if trained and len(arm) < FEWEST_SEEDS:
+            return None
         room = (margin / reach) ** 2 - of_seeds
         return math.ceil(of_examples * headline.n / room) if room > 0 else None
 
@@ -160,6 +158,12 @@ def _variance_between(arm: Sequence[Stored], tasks_dir: Sequence[Path]) -> float
         for a, b in zip(tables, tables[1:], strict=False)
     ]
     return sum(found) / len(found)
+
+
+def _width(one: Stored) -> float:
+    """Of a score's interval."""
+    headline = headline_of(one.record)
+    return (headline.high or 0.0) - (headline.low or 0.0)
 
 
 def _value(one: Stored) -> float:

@@ -8,6 +8,7 @@ from benchsuite.check.cost import CostVerdict
 from benchsuite.check.result import Result
 from benchsuite.check.verdict import Verdict
 from benchsuite.report.markdown import escape, pipe_table
+from benchsuite.report.seeds import CORRELATIONS
 from benchsuite.report.table import METRIC_NAMES, PLAIN_METRICS, shown
 
 HEADER = ("cell", "metric", "n", "baseline", "candidate", "difference", "margin", "p", "verdict")
@@ -58,7 +59,7 @@ def summary(result: Result) -> str:
         parts.insert(0, f"{len(result.missing)} missing")
     if result.unlike:
         parts.insert(0, f"{len(result.unlike)} not comparable")
-    return f"{'not comparable' if result.unlike else result.outcome}: {', '.join(parts)}"
+    return f"{result.outcome}: {', '.join(parts)}"
 
 
 def to_markdown(result: Result) -> str:
@@ -145,6 +146,9 @@ def _reason(one: Verdict) -> str:
     text = "neither a loss of the margin nor its absence is shown"
     if one.detectable is None:
         return text
+    least = -1.0 if one.metric in CORRELATIONS else 0.0
+    if one.detectable > one.baseline - least:
+        return f"{text}; nothing that there is to lose would fail in 80% of cases"
     found = points(one.metric, one.detectable)
     return f"{text}; a true loss of {found} would fail in 80% of cases"
 

@@ -10,12 +10,12 @@ from typing import Any
 from benchsuite.check.cost import CostVerdict, judge_costs
 from benchsuite.check.pairs import pair, parse_map, read_records
 from benchsuite.check.policy import Policy, load_policy
-from benchsuite.check.verdict import Outcome, Verdict, judge
+from benchsuite.check.verdict import Verdict, judge
 from benchsuite.errors import InputError
 from benchsuite.report import write_files
 from benchsuite.tasks.registry import Registry
 
-EXIT_CODES: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 3}
+EXIT_CODES = {"pass": 0, "fail": 1, "not comparable": 2, "inconclusive": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +40,18 @@ class Result:
         return [*self.verdicts, *self.costs]
 
     @property
-    def outcome(self) -> Outcome:
-        """`fail` where anything failed or is missing; `pass` where everything passed."""
+    def outcome(self) -> str:
+        """`not comparable` where anything is not, whatever the rest says; `fail` where anything
+        failed or is missing; `pass` where everything passed; `inconclusive` else."""
         found = {one.outcome for one in self.judged}
+        if self.unlike:
+            return "not comparable"
         if self.missing or "fail" in found:
             return "fail"
         return "inconclusive" if "inconclusive" in found else "pass"
 
     def exit_code(self, allow_inconclusive: bool = False) -> int:
-        """2 where anything does not compare, whatever the rest says; else by the outcome.
-
-        0 pass, 1 fail or something missing, 3 inconclusive (0 where that is allowed).
-        """
-        if self.unlike:
-            return 2
+        """0 pass, 1 fail or something missing, 2 not comparable, 3 inconclusive (0 if allowed)."""
         if allow_inconclusive and self.outcome == "inconclusive":
             return 0
         return EXIT_CODES[self.outcome]
@@ -110,15 +108,18 @@ def check(
         if len(renamed) < len(parsed):
             raise InputError("--map: a model or regime of the baseline stands there twice")
     found = pair(mine, theirs, renamed)
-    verdicts, unjudged = judge(found.pairs, policy, tasks_dir)
-    if not verdicts and not found.missing and not found.unlike:
-        raise InputError(f"nothing is comparable: {'; '.join(unjudged[:3])}")
+    verdicts, unjudged, broken = judge(found.pairs, policy, tasks_dir)
+    unlike = [*found.unlike, *broken]
+    if not verdicts and not found.missing:
+        raise InputError(f"nothing is comparable: {'; '.join([*unlike, *unjudged][:3])}")
     costs: list[CostVerdict] = []
     lost: list[str] = []
-    unlike = list(found.unlike)
     if cost:
         try:
-            costs, lost = judge_costs(Path(baseline), Path(candidate), policy, scope, renamed)
+            costs, lost, others = judge_costs(
+                Path(baseline), Path(candidate), policy, scope, renamed
+            )
+            unlike += others
         except InputError as error:  # what the records say is told all the same
             unlike.append(str(error))
     return Result(

@@ -14,20 +14,25 @@ from benchsuite.outcomes import NotJudged, read_tables, spec_of
 from benchsuite.report.table import settings, shown
 
 
-def update(baseline: Path, candidate: Path, tasks: Sequence[str] | None = None) -> list[str]:
+def update(
+    baseline: Path,
+    candidate: Path,
+    tasks: Sequence[str] | None = None,
+    tasks_dir: Sequence[Path] = (),
+) -> list[str]:
     """Put the candidate's records into the baseline, and say in a line each what was done.
 
     Replaced are records of the same model, regime, task, split, caps and settings, all their seeds;
     what the candidate has no score of stays. Record and outcomes are copied, no artifact.
 
     Args:
-        tasks: ids that are in scope; all without.
+        tasks: ids that are in scope; all without. tasks_dir: folders of a user's own tasks.
 
     Raises InputError, nothing being written, where the candidate has a failed cell in scope or
     nothing to accept.
     """
     mine = read_records(baseline, tasks) if records.store_folders(baseline) else []
-    theirs = read_records(candidate, tasks)
+    theirs = _last_of_each(read_records(candidate, tasks))
     failed = [label(one) for one in theirs if one.record.status == "failed"]
     if failed:
         raise InputError(f"{candidate}: a failed cell is no baseline: {', '.join(failed[:3])}")
@@ -36,7 +41,7 @@ def update(baseline: Path, candidate: Path, tasks: Sequence[str] | None = None) 
         raise InputError(f"{candidate}: no scored record in scope; nothing is accepted")
     for one in done:  # what a check would refuse is no baseline
         with contextlib.suppress(NotJudged):
-            read_tables(one.folder, one.record, spec_of(one.record))
+            read_tables(one.folder, one.record, spec_of(one.record, tasks_dir))
     outcomes = [records.read_outcomes(one.folder, one.record) for one in done]
     before: dict[Hashable, list[Stored]] = defaultdict(list)
     for one in mine:
@@ -61,6 +66,13 @@ def update(baseline: Path, candidate: Path, tasks: Sequence[str] | None = None) 
             _remove(old.folder)
     lines += [f"not accepted, no score: {label(one)}" for one in theirs if not one.is_done]
     return lines
+
+
+def _last_of_each(found: Sequence[Stored]) -> list[Stored]:
+    """Of a cell that was run several times, the last run."""
+    ordered = sorted(found, key=lambda one: str(one.record.provenance.get("time", "")))
+    last = {(_cell(one), one.seed): one for one in ordered}
+    return [one for one in found if last[_cell(one), one.seed] is one]
 
 
 def _cell(one: Stored) -> Hashable:

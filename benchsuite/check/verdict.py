@@ -109,20 +109,25 @@ class Verdict:
 
 def judge(
     pairs: Sequence[Pair], policy: Policy, tasks_dir: Sequence[Path] = ()
-) -> tuple[list[Verdict], list[str]]:
+) -> tuple[list[Verdict], list[str], list[str]]:
     """The verdicts on pairs, in their order, and lines on those that cannot be judged.
 
-    P values are adjusted for the number of tests. Raises InputError where outcomes are broken or no
-    margin is known.
+    The last are of those whose outcomes are broken, or whose margin nobody knows. P values are
+    adjusted for the number of tests.
     """
     measured: list[Verdict] = []
     unjudged: list[str] = []
+    broken: list[str] = []
+    # The smallest p of a permutation test is one over their number, and Holm multiplies it.
+    permutations = max(REPLICATES, math.ceil(2 * len(pairs) / policy.alpha))
     for pair in pairs:
         try:
-            measured.append(measure(pair, policy, tasks_dir))
+            measured.append(measure(pair, policy, tasks_dir, permutations))
         except NotJudged as error:
             unjudged.append(f"{pair.name}: {error}")
-    return decide_all(measured, policy), unjudged
+        except InputError as error:
+            broken.append(str(error))
+    return decide_all(measured, policy), unjudged, broken
 
 
 def decide_all(measured: Sequence[Verdict], policy: Policy) -> list[Verdict]:
@@ -150,7 +155,12 @@ def _decide(one: Verdict, policy: Policy, adjusted: float | None, tests: int) ->
     return replace(one, outcome=outcome, adjusted=adjusted, detectable=detectable)
 
 
-def measure(pair: Pair, policy: Policy, tasks_dir: Sequence[Path] = ()) -> Verdict:
+def measure(
+    pair: Pair,
+    policy: Policy,
+    tasks_dir: Sequence[Path] = (),
+    permutations: int = REPLICATES,
+) -> Verdict:
     """Difference, bounds and p value of one pair of stored cells.
 
     Raises NotJudged where there is no test for it, InputError where outcomes are broken.
@@ -173,6 +183,7 @@ def measure(pair: Pair, policy: Policy, tasks_dir: Sequence[Path] = ()) -> Verdi
             sampled=(arms[0][0].is_trained, arms[1][0].is_trained),
             same_seeds=[x.seed for x in pair.baseline] == [x.seed for x in pair.candidate],
             collapsed=sum(is_collapsed(x.record) for arm in arms for x in arm),
+            permutations=permutations,
         )
     except InputError as error:
         raise InputError(f"{pair.name}: {error}; make both records anew") from None
@@ -205,6 +216,7 @@ def compare(
     same_seeds: bool = True,
     collapsed: int = 0,
     replicates: int = REPLICATES,
+    permutations: int | None = None,
 ) -> Verdict:
     """Difference, bounds and p value of two arms; decided only where no statistics are needed.
 
@@ -213,7 +225,7 @@ def compare(
         sampled: whether the seeds of each arm are a sample; without, there is one.
         same_seeds: whether seeds stand in the same order, so that each can be the other's copy.
         collapsed: seeds, of both arms together, that are no better than the trivial answer.
-        replicates: of the bootstrap and of the permutation test.
+        replicates: of the bootstrap. permutations: of the permutation test, as many without.
 
     Raises NotJudged where the metric is undefined in the baseline.
     """
@@ -252,7 +264,7 @@ def compare(
         of_examples = float(drawn.var(ddof=1)) * seen
         return _seeded(one, scores, sampled, policy, of_examples, collapsed > 0)
     error = Combined(float(drawn.std(ddof=1)) * math.sqrt(seen), freedom)
-    return _fixed(one, spec, drawn, error, base, other, policy.alpha)
+    return _fixed(one, spec, drawn, error, base, other, policy.alpha, permutations or replicates)
 
 
 def _fixed(
@@ -263,6 +275,7 @@ def _fixed(
     base: Sequence[Columns],
     other: Sequence[Columns],
     alpha: float,
+    permutations: int,
 ) -> Verdict:
     """Two arms without seeds: only the examples are a sample. drawn: replicates of d."""
     assert one.d is not None
@@ -271,7 +284,7 @@ def _fixed(
     # A percentile knows no doubt of the variance: with few clusters Student's t is the wider one.
     reach = error.quantile(1 - alpha) * error.se
     low, high = min(low, one.d - reach), max(high, one.d + reach)
-    if error.se == 0 and spec.kind != "regression":
+    if error.se == 0 and abs(one.d) < ROUNDING and spec.kind != "regression":
         # No pair is discordant, and resampling cannot tell what a larger sample would show.
         right = round(min(max(one.baseline, 0.0), 1.0) * one.clusters)
         low, high = newcombe(right, 0, 0, one.clusters - right, 1 - 2 * alpha)
@@ -284,7 +297,7 @@ def _fixed(
         interval = "paired bootstrap or Newcombe, the wider"
         p, test = mcnemar(counts[2], counts[1]), "exact McNemar"
     elif len(base) == len(other):
-        p, test = permutation(spec, one.metric, other, base, len(drawn)), PERMUTED
+        p, test = permutation(spec, one.metric, other, base, permutations), PERMUTED
     else:  # other prompts: no outcome of one arm stands for one of the other
         p, test = error.below(one.d), "paired bootstrap"
     return replace(one, low=low, high=high, p=p, test=test, interval=interval, error=error)
@@ -319,7 +332,7 @@ def _seeded(
             few = f"fewer than {FEWEST_SEEDS} seeds: train more, or give seed_sd in a policy file"
             return replace(one, reason=few)
     how = "Welch-Satterthwaite t"
-    if collapsed and all(sampled) and stated is None:
+    if collapsed and all(sampled) and all(len(arm) >= FEWEST_SEEDS for arm in scores):
         pooled = variance([*scores[0], *scores[1]])
         counts = [len(arm) for arm in scores]
         parts = [(pooled * sum(1 / n for n in counts), sum(counts) - 1.0)]

@@ -25,19 +25,24 @@ SCORE, SHARE = 1e-3, 1e-3
 KEYS = ["prompt", "split", "subset", "id"]
 
 
+ANSWERS = ["prediction", "tied", "x", "tp", "fp", "fn", "em", "f1"]
+"""What of an outcome says what was answered: the class, the number, entities and spans by what
+they earned."""
+
+
 def predictions_of(folder: Path) -> pd.Series:
-    """What a record's model answered, of numbers what it gave to three digits."""
+    """What a record's model answered, a tuple an example; numbers to three digits."""
     rows = records.read_outcomes(folder)
     rows = rows[rows["primary"]].set_index(KEYS).sort_index()
-    answers: pd.Series = rows["prediction"].where(rows["x"].isna(), rows["x"].round(3))
-    return answers
+    known = [name for name in ANSWERS if name in rows]
+    return rows[known].astype(float).round(3).fillna(-1).apply(tuple, axis=1)
 
 
 def main(store: Path) -> int:
     """Print what differs; 1 where that is too much."""
     result = check(BASELINE, store)
     print(to_markdown(result))
-    faults = [] if result.outcome == "pass" else [f"bench check: {result.outcome}"]
+    faults = [] if result.exit_code() == 0 else [f"bench check: {result.outcome}"]
     for one in result.verdicts:
         if one.candidate is None or abs(one.candidate - one.baseline) > SCORE:
             faults.append(f"{one.name}: {one.baseline:.4f} has become {one.candidate}")

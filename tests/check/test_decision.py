@@ -191,3 +191,30 @@ def test_collapsed_seeds_are_told_by_the_records(tmp_path: Path) -> None:
             records.write(tmp_path / name, record, outcomes)
     one = check(tmp_path / "base", tmp_path / "new").verdicts[0]
     assert "one sample" in one.test and one.d == pytest.approx(-0.2, abs=0.001)
+
+
+def test_the_same_loss_in_every_passage_has_bounds_about_it() -> None:
+    """Resampling shows no variance there, and no interval about 0 may take its place."""
+    everything = (
+        columns_of(CLASSES, [0] * 120, [0] * 120),
+        columns_of(CLASSES, [0] * 120, [1] * 120),
+    )
+    base, other = passages(*everything, size=2)
+    one = compare(CLASSES, "accuracy", [[base]], [[other]], POLICY, task="t")
+    assert one.d == -1.0 and (one.low, one.high) == (-1.0, -1.0)
+    assert decide_all([one] * 600, POLICY)[0].outcome != "pass"
+
+
+def test_permutations_are_many_enough_for_all_tests() -> None:
+    base, other = passages(*arms(400, 120, 0), size=2)
+    one = compare(
+        CLASSES, "accuracy", [[base]], [[other]], POLICY, replicates=500, permutations=4000
+    )
+    assert one.p is not None and one.p == pytest.approx(1 / 4001)
+
+
+def test_a_stated_deviation_hides_no_collapse() -> None:
+    up, down = seeds()
+    policy = Policy(seed_sd={"accuracy": 0.001})
+    one = compare(CLASSES, "accuracy", up, down, policy, sampled=(True, True), collapsed=1)
+    assert "one sample" in one.test

@@ -240,3 +240,30 @@ def test_one_name_stands_for_one_other(stores: tuple[Path, Path]) -> None:
     store_record(new, BASE, model="bert")
     with pytest.raises(InputError, match="twice"):
         check(base, new, renamed=["gpt=t5", "gpt=bert"])
+
+
+def test_a_failed_run_of_another_cap_or_seed_is_no_fault(tmp_path: Path) -> None:
+    base, new = tmp_path / "base", tmp_path / "new"
+    store_record(base, BASE)
+    store_record(base, BASE, regime="fewshot", seed=0)
+    store_record(new, flipped(BASE, 3, 3), regime="fewshot", seed=0)
+    store_record(new, flipped(BASE, 3, 3))
+    late = "2027-01-01T00:00:00+00:00"
+    capped = {"parts": {"data": {"validation": "10"}}, "cell": {"limit": 10}}
+    when(new, store_record(new, BASE, **capped), late, "failed")
+    when(new, store_record(new, BASE, regime="fewshot", seed=1), late, "failed")
+    found = check(base, new)
+    assert found.outcome == "pass" and len(found.verdicts) == 2 and not found.missing
+
+
+def test_broken_outcomes_hide_no_other_verdict(tmp_path: Path) -> None:
+    base, new = tmp_path / "base", tmp_path / "new"
+    for model in ("a", "b"):
+        store_record(base, BASE, model=model)
+        store_record(new, flipped(BASE, 200, 0), model=model)
+    torn = records.store_folders(new)[1] / "outcomes.parquet"
+    torn.write_bytes(torn.read_bytes()[:-9])
+    found = check(base, new)
+    assert [one.outcome for one in found.verdicts] == ["fail"]
+    assert "truncated" in found.unlike[0] and found.exit_code() == 2
+    assert found.to_json()["outcome"] == found.outcome == "not comparable"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -274,8 +275,49 @@ def test_a_plan_survives_undefined_replicates(tmp_path: Path) -> None:
     """Gold values of which all but two are equal: many resamples have none of the two."""
     rng = np.random.default_rng(0)
     gold = [5.0, 4.0] + [1.0] * 98
-    for seed in range(2):
+    for seed in range(3):
         said = (np.array(gold) + rng.normal(0, 0.5, 100)).tolist()
         store_record(tmp_path, said, targets=gold, task="mini/similarity", regime="lora", seed=seed)
     one = plan(tmp_path, margin=0.1)[0]
-    assert one.examples_needed is not None and one.examples_needed > 0
+    assert one.seeds_needed is not None and one.seeds_needed >= 3
+
+
+def test_collapsed_seeds_and_single_ones_promise_no_number_of_examples(tmp_path: Path) -> None:
+    for seed, right in enumerate((700, 700, 850)):
+        record = store_record(tmp_path / "three", credits(N, right), regime="lora", seed=seed)
+        if right == 700:  # a constant answer has an interval without width
+            assert record.headline is not None
+            record.headline.low = record.headline.high = record.headline.value
+            outcomes = records.read_outcomes(tmp_path / "three" / records.folder_name(record.cell))
+            records.write(tmp_path / "three", record, outcomes)
+    one = plan(tmp_path / "three")[0]
+    assert (one.seeds, one.examples_needed) == (3, None)
+    store_record(tmp_path / "one", BASE, regime="lora", seed=0)
+    assert plan(tmp_path / "one")[0].examples_needed is None
+
+
+def test_only_the_last_run_of_a_cell_is_accepted(tmp_path: Path) -> None:
+    base, new = tmp_path / "base", tmp_path / "new"
+    store_record(base, BASE)
+    for month, right, status in ((1, 600, "failed"), (2, 650, "done"), (3, 690, "done")):
+        record = store_record(new, credits(N, right), parts={"weights": month})
+        outcomes = records.read_outcomes(new / records.folder_name(record.cell))
+        record.provenance["time"] = f"2026-0{month}-01T00:00:00+00:00"
+        if status == "failed":
+            record.status, record.headline, record.reason = "failed", None, "why"
+        records.write(new, record, outcomes if status == "done" else None)
+    assert update(base, new) == [f"changed: gpt zeroshot {TASK}: 70.0 -> 69.0"]
+
+
+def test_a_users_own_tasks_can_be_accepted(tmp_path: Path) -> None:
+    folder = tmp_path / "tasks" / "own"
+    folder.mkdir(parents=True)
+    shutil.copytree("tasks/mini/data", folder / "data")
+    shutil.copy("tasks/mini/minimal_pairs.yaml", folder / "pairs.yaml")
+    record = store_record(tmp_path / "new", BASE)
+    outcomes = records.read_outcomes(tmp_path / "new" / records.folder_name(record.cell))
+    record.cell["task"] = "own/pairs"
+    record.cell["key"] = "0" * 64
+    records.write(tmp_path / "own", record, outcomes)
+    lines = update(tmp_path / "base", tmp_path / "own", tasks_dir=[tmp_path / "tasks"])
+    assert lines == ["new: gpt zeroshot own/pairs: 70.0"]
