@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,9 +118,7 @@ def _measure_all(folders: Sequence[Path]) -> list[dict[str, Any] | InputError]:
         except InputError as error:
             return error
 
-    # Reading files and multiplying matrices leave the interpreter to others.
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        return list(pool.map(measured, folders))
+    return [measured(folder) for folder in folders]
 
 
 def _measure(folder: Path, specs: dict[tuple[str, Any], TaskSpec | None]) -> dict[str, Any]:
