@@ -44,7 +44,7 @@ class Setting:
 
     The deviations are those of records: accuracies of SST-2 of `gpt` trained on 300 examples lie
     0.9 points apart by full finetuning (3 seeds) and 1.5 by LoRA (6 seeds), and of six seeds of
-    `bert` on CoLA five say the majority label.
+    `bert` on CoLA five are no better than the majority label.
     """
 
     name: str
