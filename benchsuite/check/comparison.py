@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from benchsuite import records
+from benchsuite.check.arms import Flip, Verdict
 from benchsuite.check.pairs import Pair, Stored, pair, read_records
 from benchsuite.check.policy import Policy
 from benchsuite.check.render import clean, points, probability
-from benchsuite.check.verdict import Flip, Verdict, measure
+from benchsuite.check.verdict import measure
 from benchsuite.errors import InputError
 from benchsuite.outcomes import NotJudged
 from benchsuite.report.inspect import examples_of, texts_of

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
+from benchsuite.check.arms import FEWEST_SEEDS
 from benchsuite.check.pairs import Stored, identity, label, read_records
 from benchsuite.check.policy import load_policy
 from benchsuite.check.result import tasks_of
-from benchsuite.check.verdict import FEWEST_SEEDS, POWER
+from benchsuite.check.verdict import POWER
 from benchsuite.errors import InputError
 from benchsuite.outcomes import headline_of, read_tables, spec_of
 from benchsuite.report.table import one_a_seed

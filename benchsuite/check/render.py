@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
+from benchsuite.check.arms import Verdict
 from benchsuite.check.cost import CostVerdict
 from benchsuite.check.result import Result
-from benchsuite.check.verdict import Verdict
 from benchsuite.report.markdown import escape, pipe_table
 from benchsuite.report.seeds import CORRELATIONS
 from benchsuite.report.table import METRIC_NAMES, PLAIN_METRICS, shown

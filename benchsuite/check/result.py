@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchsuite.check.arms import Verdict
 from benchsuite.check.cost import CostVerdict, judge_costs
 from benchsuite.check.pairs import pair, parse_map, read_records
 from benchsuite.check.policy import Policy, load_policy
-from benchsuite.check.verdict import Verdict, judge
+from benchsuite.check.verdict import judge
 from benchsuite.errors import InputError
 from benchsuite.report import write_files
 from benchsuite.tasks.registry import Registry

@@ -20,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchsuite.check.arms import Verdict, compare
 from benchsuite.check.policy import MARGINS, Policy
-from benchsuite.check.verdict import Verdict, compare, decide_all
+from benchsuite.check.verdict import decide_all
 from benchsuite.metrics.columns import Columns
 from benchsuite.tasks.spec import TaskSpec
 from tests.outcomes import make_task

@@ -18,8 +18,8 @@ from typing import Any
 
 import benchsuite
 from benchsuite.check import check
+from benchsuite.check.arms import Verdict
 from benchsuite.check.render import HEADER, rows
-from benchsuite.check.verdict import Verdict
 from benchsuite.errors import InputError
 from benchsuite.models.registry import resolve_model
 from benchsuite.paths import baselines_root

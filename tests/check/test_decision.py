@@ -12,8 +12,9 @@ from scipy.optimize import brentq
 
 from benchsuite import records
 from benchsuite.check import check
+from benchsuite.check.arms import REPLICATES, Verdict, compare
 from benchsuite.check.policy import Policy
-from benchsuite.check.verdict import REPLICATES, Verdict, compare, decide_all
+from benchsuite.check.verdict import decide_all
 from benchsuite.metrics.columns import Columns
 from benchsuite.stats import newcombe, paired_draws
 from tests.check.made import BASE, flipped, store_record
@@ -78,13 +79,14 @@ def test_mcnemar_is_for_whole_credits_of_single_examples_in_one_set() -> None:
 
 def seeds(n: int = 400) -> tuple[list[list[Columns]], list[list[Columns]]]:
     """Three seeds a side."""
-    return tuple(
-        [
+
+    def arm(rights: tuple[int, ...]) -> list[list[Columns]]:
+        return [
             [columns_of(CLASSES, [0] * n, flipped([0] * right + [1] * (n - right), 9, 9, seed))]
             for seed, right in enumerate(rights)
         ]
-        for rights in ((280, 284, 290), (276, 281, 279))
-    )  # type: ignore[return-value]
+
+    return arm((280, 284, 290)), arm((276, 281, 279))
 
 
 def of_examples(base: list[list[Columns]], other: list[list[Columns]]) -> float:

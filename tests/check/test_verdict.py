@@ -189,7 +189,7 @@ def test_a_loss_of_exactly_the_margin_fails(tmp_path: Path) -> None:
 
 def test_tiny_subsets_have_no_bounds(tmp_path: Path) -> None:
     """BLiMP with one pair a paradigm: resampling within it would see no variance at all."""
-    from benchsuite.check.verdict import compare as compare_arms
+    from benchsuite.check.arms import compare as compare_arms
     from tests.outcomes import columns_of, make_task
 
     task = make_task(
