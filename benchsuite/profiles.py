@@ -21,7 +21,7 @@ from benchsuite.records import slug
 from benchsuite.versioned import Part, read_versioned
 
 SCHEMA_VERSION = 1
-PROFILE_VERSION = 1
+PROFILE_VERSION = 2
 """Of what is measured and how."""
 PROFILE_FILE = "profile.json"
 MOST_BUSY = 0.2
@@ -98,7 +98,11 @@ def write(store: Path, profile: Profile) -> Path:
 def read(folder: Path) -> Profile:
     """Read a profile. Raises InputError, one line that names the file, where it is none."""
     path = folder / PROFILE_FILE
-    return read_versioned(path, Profile, SCHEMA_VERSION, {}, redo="profile again")
+    profile = read_versioned(path, Profile, SCHEMA_VERSION, {}, redo="profile again")
+    for name in ("model", "regime", "task", "key", "hardware"):
+        if not isinstance(profile.cell.get(name), str):
+            raise InputError(f"{path}: cell lacks its {name}; profile again")
+    return profile
 
 
 def read_all(store: Path) -> tuple[list[Profile], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from benchsuite.errors import InputError
 from benchsuite.profiles import Inference, Profile, Training
 from benchsuite.records import folder_name
 from benchsuite.report import write_report
+from benchsuite.scoring.encoder import EncoderScorer
 from tests.made import made_record
 from tests.training.made import made_cell, made_task
 
@@ -78,6 +80,34 @@ def run(plan: api.Plan, tmp_path: Path, **settings: Any) -> list[Profile]:
     return efficiency.profile_cells(
         plan.cells, plan.tasks, plan.store, examples=8, tasks_dir=[tmp_path / "tasks"], **settings
     )
+
+
+def test_no_repeat_looks_up_what_another_computed(
+    tiny_bert_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every repeat passes as many masked copies, though the engine remembers what it did last."""
+    task = benchsuite.load_task("mini/acceptability")
+    cell = made_cell(task, "zeroshot", "").model_copy(update={"model": str(tiny_bert_folder)})
+    computed: list[int] = []
+    passed, timed = EncoderScorer._batch, measure._seconds
+
+    def batch(self: EncoderScorer, rows: Sequence[Any], wanted: Sequence[Any]) -> None:
+        computed.append(len(rows))
+        passed(self, rows, wanted)
+
+    def seconds(*rest: Any) -> float:
+        computed.clear()
+        spent = timed(*rest)
+        repeats.append(sum(computed))
+        return spent
+
+    repeats: list[int] = []
+    monkeypatch.setattr(EncoderScorer, "_batch", batch)
+    monkeypatch.setattr(measure, "_seconds", seconds)
+    measure.measure(cell, [], examples=8, repeats=5)
+    whole, alone = repeats[:6], repeats[6:]
+    assert len({*whole}) == 1 and len(alone) == 8 and min(alone) > 0
+    assert whole[0] == pytest.approx(sum(alone), rel=0.05)  # but for copies that examples share
 
 
 def test_a_fresh_process_measures_and_its_profile_is_kept(planned: Any, tmp_path: Path) -> None:
