@@ -11,7 +11,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +19,7 @@ from pydantic import Field
 
 from benchsuite.errors import InputError
 from benchsuite.files import write_atomically
+from benchsuite.tasks.example import own_cluster
 from benchsuite.versioned import Migrations, Part, read_versioned
 
 if TYPE_CHECKING:
@@ -108,6 +109,14 @@ class Record(Part):
         ]
         return max(known, default=None)
 
+    @property
+    def seconds(self) -> float | None:
+        """Of fitting, predicting and scoring; None where it is not done."""
+        phases = ("fit_s", "predict_s", "summarize_s")
+        spent = [self.cost.get(phase) for phase in phases]
+        known = [seconds for seconds in spent if seconds is not None]
+        return float(sum(known)) if len(known) == len(phases) else None
+
     def parts_but(self, free: Collection[str]) -> dict[str, Any]:
         """What the key is made of, but for the parts named `free`."""
         parts = self.cell.get("key_parts", {})
@@ -115,16 +124,46 @@ class Record(Part):
 
 
 MIGRATIONS: Migrations = {}
-CELL_KINDS: dict[str, Any] = {
-    "key_parts": dict,
-    "options": dict,
-    "splits": list | None,
-    "prompts": list | None,
-    "seed": int | None,
-    "limit": int | None,
-    "train_limit": int | None,
+NUMBER = int | float
+KINDS: dict[tuple[str, ...], Any] = {
+    **{("cell", name): str for name in ("model", "regime", "task", "key")},
+    ("cell", "key_parts"): dict,
+    ("cell", "options"): dict,
+    ("cell", "splits"): list | None,
+    ("cell", "splits", "*"): str,
+    ("cell", "prompts"): list | None,
+    ("cell", "prompts", "*"): str,
+    ("cell", "seed"): int | None,
+    ("cell", "limit"): int | None,
+    ("cell", "train_limit"): int | None,
+    ("cell", "family"): str | None,
+    **{("cell", name): str | None for name in ("dtype", "device", "regime_name")},
+    ("cost", "*"): NUMBER | None,
+    ("provenance", "hardware"): str | None,
+    ("provenance", "time"): str | None,
+    ("provenance", "command"): str | None,
+    ("provenance", "chosen"): dict,
+    ("provenance", "adapted"): dict | None,
+    ("provenance", "pretraining"): dict | None,
+    ("provenance", "pretraining", "step"): int | None,
+    ("provenance", "pretraining", "tokens"): NUMBER | None,
+    ("provenance", "pretraining", "flops"): NUMBER | None,
+    ("provenance", "pretraining", "recipe"): str | None,
+    ("provenance", "data"): dict,
+    ("provenance", "data", "*"): dict,
+    ("provenance", "data", "*", "*"): dict,
+    ("provenance", "data", "*", "*", "source"): str,
+    ("provenance", "data", "*", "*", "rows"): int,
+    ("provenance", "data", "*", "*", "used"): int,
+    ("provenance", "data", "*", "*", "official"): int | None,
 }
-"""What parts of a cell that are read again must be."""
+"""What parts of a record that are read again must be where they are there; `*`: each of them."""
+NEEDED = (
+    *(("cell", name) for name in ("model", "regime", "task", "key")),
+    *(("provenance", "data", "*", "*", name) for name in ("source", "rows", "used")),
+)
+COSTS = (("cost", "examples_per_s"), ("cost", "parameters_total"), ("cost", "parameters_trainable"))
+"""Of a done record."""
 
 
 def slug(text: str) -> str:
@@ -152,9 +191,7 @@ def write(store: Path, record: Record, outcomes: pd.DataFrame | None) -> Path:
     folder = store / folder_name(record.cell)
     folder.mkdir(parents=True, exist_ok=True)
     if outcomes is not None:
-        buffer = io.BytesIO()
-        outcomes.to_parquet(buffer, index=False, compression="zstd")
-        content = buffer.getvalue()
+        content = _parquet_of(outcomes)
         record.provenance["outcomes_sha256"] = hashlib.sha256(content).hexdigest()
         write_atomically(folder / OUTCOMES_FILE, lambda file: file.write(content))
     text = to_json(record).encode("utf-8")
@@ -164,6 +201,38 @@ def write(store: Path, record: Record, outcomes: pd.DataFrame | None) -> Path:
     return folder
 
 
+def _parquet_of(outcomes: pd.DataFrame) -> bytes:
+    """Outcomes as parquet, without what a reader can tell by itself: a fifth of the bytes.
+
+    That is the cluster where no example shares one (a hash of subset and id), pandas' own notes,
+    and statistics of the columns.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(outcomes, preserve_index=False).replace_schema_metadata(None)
+    if {"subset", "id", "cluster"} <= {*table.column_names} and table["cluster"].to_pylist() == [
+        own_cluster(*example) for example in _examples(table)
+    ]:
+        table = table.drop_columns("cluster")
+    buffer = io.BytesIO()
+    pq.write_table(
+        table,
+        buffer,
+        compression="zstd",
+        write_statistics=False,
+        store_schema=False,
+        use_dictionary=[name for name in table.column_names if name != "id"],
+        column_encoding={"id": "DELTA_BYTE_ARRAY"} if "id" in table.column_names else None,
+    )
+    return buffer.getvalue()
+
+
+def _examples(table: pa.Table) -> Iterable[tuple[str, str]]:
+    """Subset and id of each row."""
+    return zip(table["subset"].to_pylist(), table["id"].to_pylist(), strict=True)
+
+
 def read(folder: Path) -> Record:
     """Read a record, migrating older schema versions.
 
@@ -171,17 +240,37 @@ def read(folder: Path) -> Record:
     """
     path = folder / RECORD_FILE
     record = read_versioned(path, Record, SCHEMA_VERSION, MIGRATIONS, redo="rerun the cell")
-    if not all(
-        isinstance(record.cell.get(name), str) for name in ("model", "regime", "task", "key")
-    ):
-        raise InputError(f"{path}: cell lacks its model, regime, task or key")
-    for name, kinds in CELL_KINDS.items():
-        if name in record.cell and not isinstance(record.cell[name], kinds):
-            raise InputError(f"{path}: cell.{name} is {record.cell[name]!r}; rerun the cell")
-    for name in ("splits", "prompts"):
-        if not all(isinstance(one, str) for one in record.cell.get(name) or ()):
-            raise InputError(f"{path}: cell.{name} is {record.cell[name]!r}; rerun the cell")
+    misfit = _misfit(record)
+    if misfit:
+        raise InputError(f"{path}: {misfit}; rerun the cell")
     return record
+
+
+def _misfit(record: Record) -> str | None:
+    """What is missing in a record, or of a kind that nothing that reads it knows."""
+    parts = {"cell": record.cell, "cost": record.cost, "provenance": record.provenance}
+    for path, kind in KINDS.items():
+        for where, value in _at(parts, path):
+            if not isinstance(value, kind) or isinstance(value, bool):
+                return f"{where} is {value!r}"
+    needed = NEEDED + COSTS if record.status == "done" else NEEDED
+    for path in needed:
+        for where, value in _at(parts, path[:-1]):
+            if value.get(path[-1]) is None:
+                return f"{where} lacks its {path[-1]}"
+    return None
+
+
+def _at(value: Any, path: tuple[str, ...], where: str = "") -> Iterator[tuple[str, Any]]:
+    """The values at a path, and where they are; none where something on the way is not there."""
+    if not path:
+        yield where, value
+        return
+    if isinstance(value, list):
+        value = {str(place): inner for place, inner in enumerate(value)}
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        if path[0] in (name, "*"):
+            yield from _at(inner, path[1:], f"{where}.{name}".lstrip("."))
 
 
 def read_outcomes(folder: Path, record: Record | None = None) -> pd.DataFrame:
@@ -215,11 +304,15 @@ def _read_arrow(folder: Path, record: Record | None) -> pa.Table:
         raise InputError(f"{path}: truncated or not the file its record names; rerun with --force")
     try:
         # Reading with one thread: outcomes are small, and there may be thousands of them.
-        outcomes = pq.ParquetFile(io.BytesIO(content)).read(use_threads=False)
+        outcomes = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
     except (OSError, ValueError) as error:  # pyarrow's are of these kinds
         raise InputError(f"{path}: no parquet file ({' '.join(str(error).split())})") from None
     if "primary" not in outcomes.column_names:  # of a record without other ways of scoring
         outcomes = outcomes.append_column("primary", pa.array([True] * outcomes.num_rows))
+    if "cluster" not in outcomes.column_names and {"subset", "id"} <= {*outcomes.column_names}:
+        clusters = [own_cluster(*example) for example in _examples(outcomes)]
+        place = outcomes.column_names.index("id") + 1
+        outcomes = outcomes.add_column(place, "cluster", pa.array(clusters, pa.string()))
     return outcomes
 
 

@@ -38,7 +38,10 @@ def read_versioned(
     """
     what = schema.__name__.lower()
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        text = path.read_text(encoding="utf-8")
+        raw = json.loads(text, parse_constant=_refuse)
+        if "\\ud" in text.lower():  # half of a surrogate pair is no text that a file can hold
+            json.dumps(raw, ensure_ascii=False).encode("utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such {what}") from None
     except (OSError, ValueError) as error:

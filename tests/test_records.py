@@ -4,6 +4,8 @@ import json
 import math
 from pathlib import Path
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,9 @@ from benchsuite import records
 from benchsuite.errors import InputError
 from benchsuite.files import write_atomically
 from benchsuite.records import Record
+from benchsuite.tasks.data import Table
+from benchsuite.tasks.mapping import examples_of
+from benchsuite.tasks.task import load_task
 from tests.made import made_outcomes, made_record
 
 
@@ -22,6 +27,46 @@ def test_round_trip(tmp_path: Path) -> None:
     assert records.read_outcomes(folder).equals(made_outcomes())
     assert sorted(path.name for path in folder.iterdir()) == ["outcomes.parquet", "record.json"]
     assert records.store_folders(tmp_path) == [folder]
+
+
+def scored(clusters: list[str]) -> pd.DataFrame:
+    """Outcomes of two subsets whose ids repeat, with these clusters."""
+    n = len(clusters)
+    columns = {
+        "split": ["validation"] * n,
+        "subset": ["a" if row < n // 2 else "b" for row in range(n)],
+        "id": [str(row % (n // 2)) for row in range(n)],
+        "cluster": clusters,
+        "gold": [row % 2 for row in range(n)],
+        "x": [row / 3 if row % 5 else math.nan for row in range(n)],
+        "scorable": [row % 7 != 0 for row in range(n)],
+        "primary": [True] * n,
+    }
+    return pd.DataFrame(columns)
+
+
+def test_clusters_of_one_example_each_are_not_stored_and_are_read_all_the_same(
+    tmp_path: Path,
+) -> None:
+    spec = load_task("mini/acceptability").spec
+    columns_of = {column: ["a text"] * 200 for column in spec.fields.values()}
+    columns_of |= {"id": [str(row) for row in range(200)], "label": [0] * 200}
+    table = Table("made", "files", columns_of, 200)
+    alone = [one.cluster for one in examples_of(spec, table, "validation", "a")]
+    alone += [one.cluster for one in examples_of(spec, table, "validation", "b")]
+    shared = [f"passage-{row // 4}" for row in range(400)]
+    for clusters, stored in ((alone, False), (shared, True), ([*alone[:-1], alone[0]], True)):
+        made = scored(clusters)
+        folder = records.write(tmp_path, made_record(), made)
+        file = pq.ParquetFile(folder / "outcomes.parquet")
+        assert ("cluster" in file.schema_arrow.names) == stored
+        pd.testing.assert_frame_equal(records.read_outcomes(folder), made)
+        columns = records.read_columns(folder)
+        assert columns["cluster"].tolist() == clusters
+    records.write(tmp_path, made_record(), scored(alone))
+    slim, plain = folder / "outcomes.parquet", tmp_path / "plain.parquet"
+    scored(alone).to_parquet(plain, index=False, compression="zstd")
+    assert slim.stat().st_size < plain.stat().st_size / 3
 
 
 def test_keys_of_the_file_are_those_of_the_design(tmp_path: Path) -> None:
@@ -87,6 +132,7 @@ def test_a_failing_write_leaves_the_old_file(
     [
         ("{", "not readable"),
         ("[]", "schema version None"),
+        ('{"reason": "\\ud83d alone"}', "surrogates not allowed"),
         ('{"schema_version": 99}', "schema version 99"),
         ('{"schema_version": 1, "cell": {}, "status": "fine"}', "status"),
         ('{"schema_version": 1, "cell": {}, "status": "done"}', "lacks"),

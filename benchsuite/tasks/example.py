@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,3 +41,13 @@ class Prediction:
 
     value: Any
     tied: tuple[int, ...] = ()
+
+
+def own_cluster(subset: str, name: str) -> str:
+    """The cluster of an example that shares nothing with others, of its subset and id."""
+    return hash16(f"{subset}\x1f{name}")
+
+
+def hash16(text: str) -> str:
+    """16 hex digits that stand for a text."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]

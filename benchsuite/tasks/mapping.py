@@ -13,7 +13,7 @@ from typing import Any
 
 from benchsuite.errors import InputError
 from benchsuite.tasks.data import Table, parse_json
-from benchsuite.tasks.example import Example
+from benchsuite.tasks.example import Example, hash16, own_cluster
 from benchsuite.tasks.spec import CANONICAL_FIELDS, TaskSpec
 
 LISTS = ("tokens", "options")
@@ -51,7 +51,7 @@ def examples_of(spec: TaskSpec, table: Table, split: str, subset: str) -> list[E
                 id=name,
                 split=split,
                 subset=subset,
-                cluster=_hash16(f"{subset}\x1f{name}" if shared is None else str(shared)),
+                cluster=own_cluster(subset, name) if shared is None else hash16(str(shared)),
                 group="" if group is None else spec.group_name(str(group)),
                 fields=fields,
                 target=target,
@@ -273,10 +273,6 @@ TARGETS: dict[str, Callable[[TaskSpec, dict[str, Any], Any], Any]] = {
     "choice": _choice,
     "minimal_pair": _minimal_pair,
 }
-
-
-def _hash16(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
 
 def _show(value: Any) -> str:

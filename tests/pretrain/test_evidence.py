@@ -52,6 +52,7 @@ def _record(model: str, weights: str, value: float, task: str = "blimp") -> Reco
             n=4,
         ),
         counts={"examples": 4},
+        cost={"examples_per_s": 1.0, "parameters_total": 2, "parameters_trainable": 0},
     )
 
 
