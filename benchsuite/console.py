@@ -29,6 +29,11 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDT
 err = Console(stderr=True, highlight=False)
 
 
+def clean(text: str, keep: str = "") -> str:
+    """Text that a terminal, UTF-8 and XML can hold: what is not printable becomes a space."""
+    return "".join(x if x.isprintable() or x in keep else " " for x in text)
+
+
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A plain table; numbers to the right, None as a dash."""
     rows = [list(row) for row in rows]

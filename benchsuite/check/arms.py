@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from statistics import variance
 from typing import Literal
 
 import numpy as np
@@ -26,6 +25,7 @@ from benchsuite.stats import (
     smallest_stratum,
     stratum_count,
 )
+from benchsuite.stats.seeds import part_of, pooled_part
 from benchsuite.tasks.spec import TaskSpec
 
 REPLICATES = 10_000
@@ -210,7 +210,7 @@ def _seeded(
         if not is_sample:
             continue
         if len(arm) >= FEWEST_SEEDS:
-            parts.append((variance(arm) / len(arm), len(arm) - 1.0))
+            parts.append(part_of(arm))
         elif stated is not None:
             parts.append((stated**2 / len(arm), math.inf))
         else:
@@ -218,9 +218,7 @@ def _seeded(
             return replace(one, reason=few)
     how = "Welch-Satterthwaite t"
     if collapsed and all(sampled) and all(len(arm) >= FEWEST_SEEDS for arm in scores):
-        pooled = variance([*scores[0], *scores[1]])
-        counts = [len(arm) for arm in scores]
-        parts = [(pooled * sum(1 / n for n in counts), sum(counts) - 1.0)]
+        parts = [pooled_part(scores)]
         how = "t, seeds of both arms as one sample"
     error = combine(of_examples, parts)
     reach = error.quantile(1 - policy.alpha) * error.se

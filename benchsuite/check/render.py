@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from benchsuite.check.arms import Verdict
 from benchsuite.check.cost import CostVerdict
 from benchsuite.check.result import Result
+from benchsuite.console import clean
 from benchsuite.report.markdown import escape, pipe_table
 from benchsuite.report.seeds import CORRELATIONS
 from benchsuite.report.table import METRIC_NAMES, PLAIN_METRICS, shown
@@ -187,8 +188,3 @@ def _cost_row(one: CostVerdict) -> tuple[str, ...]:
         f"{one.margin:.0%}",
         one.outcome,
     )
-
-
-def clean(text: str, keep: str = "") -> str:
-    """Text that a terminal, UTF-8 and XML can hold: what is not printable becomes a space."""
-    return "".join(x if x.isprintable() or x in keep else " " for x in text)

@@ -33,10 +33,7 @@ from benchsuite.errors import InputError
 from benchsuite.metrics.columns import Columns
 from benchsuite.outcomes import NotJudged, headline_of, read_tables, spec_of
 from benchsuite.report.seeds import is_collapsed
-from benchsuite.stats import (
-    holm,
-    order_of,
-)
+from benchsuite.stats import holm, order_of
 from benchsuite.tasks.spec import TaskSpec
 
 POWER = 0.8

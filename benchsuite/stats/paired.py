@@ -11,9 +11,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchsuite.metrics.columns import Columns, take
-from benchsuite.metrics.measures import General, blocks, exchangeable, get_measure
-from benchsuite.stats.resampling import CHUNK, SEED, aligned, cluster_numbers, estimate
+from benchsuite.metrics.columns import Columns
+from benchsuite.metrics.measures import General, exchangeable, get_measure
+from benchsuite.stats.resampling import (
+    CHUNK,
+    SEED,
+    aligned,
+    cluster_numbers,
+    estimate,
+    mean_over_strata,
+    sums_of,
+)
 from benchsuite.tasks.spec import TaskSpec
 
 PERMUTATIONS = 10_000
@@ -57,21 +65,12 @@ def permutation(
     if math.isnan(observed):
         return math.nan
     generator = np.random.default_rng(seed)
-    pairs = list(zip(tables[: len(a)], tables[len(a) :], strict=True))
-    splits = []
-    for strata in blocks(task, tables[0]):
-        drawn = [
-            _swapped(
-                task,
-                metric,
-                [(take(x, rows), take(y, rows)) for x, y in pairs],
-                replicates,
-                generator,
-            )
-            for rows in strata
-        ]
-        splits.append(np.mean(drawn, axis=0))
-    gaps = np.mean(splits, axis=0)
+
+    def swapped(parts: list[Columns]) -> np.ndarray:
+        pairs = list(zip(parts[: len(a)], parts[len(a) :], strict=True))
+        return _swapped(task, metric, pairs, replicates, generator)
+
+    gaps = mean_over_strata(task, tables, swapped)
     # Where swapping leaves one arm constant, a correlation is undefined and tells nothing.
     gaps = gaps[~np.isnan(gaps)]
     return float((1 + (gaps <= observed + ROUNDING).sum()) / (1 + len(gaps)))
@@ -95,10 +94,7 @@ def _swapped(
     if not isinstance(measure, General):
         for table in both:
             facts = measure.statistics(task, table)
-            mine, theirs = np.zeros((2, clusters, facts.shape[1]))
-            np.add.at(mine, number, facts[:n])
-            np.add.at(theirs, number, facts[n:])
-            sums.append((mine, theirs))
+            sums.append((sums_of(facts[:n], number), sums_of(facts[n:], number)))
     size = max(1, CHUNK // (2 * n))
     found = []
     for start in range(0, replicates, size):

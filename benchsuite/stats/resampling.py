@@ -16,9 +16,10 @@ together, for the number of draws that fall on them is multinomial. That is exac
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 
 import numpy as np
 
@@ -117,15 +118,21 @@ def draw(
     """Replicates (R, tables) of `compute`: of the mean over splits and, where due, over subsets."""
     tables = aligned(tables)
     generator = np.random.default_rng(seed)
-    splits = []
-    for strata in blocks(task, tables[0]):
-        drawn = [
-            _stratum(task, metric, [take(table, rows) for table in tables], replicates, generator)
-            for rows in strata
-        ]
-        splits.append(np.mean(drawn, axis=0))
-    if not splits:
+    if not len(tables[0]["id"]):
         return np.full((replicates, len(tables)), math.nan)
+    return mean_over_strata(
+        task, tables, lambda parts: _stratum(task, metric, parts, replicates, generator)
+    )
+
+
+def mean_over_strata(
+    task: TaskSpec, tables: Sequence[Columns], values: Callable[[list[Columns]], np.ndarray]
+) -> np.ndarray:
+    """Mean over splits of the mean over strata of what is computed of the tables' rows in each."""
+    splits = [
+        np.mean([values([take(table, rows) for table in tables]) for rows in strata], axis=0)
+        for strata in blocks(task, tables[0])
+    ]
     result: np.ndarray = np.mean(splits, axis=0)
     return result
 
@@ -144,27 +151,22 @@ def replicates_of(
     faster and pairs only the tables that it is given.
     """
     measure = get_measure(task, metric)
-    tables = aligned(tables)
-    splits = []
-    stratum = 0
-    for strata in blocks(task, tables[0]):
-        drawn = []
-        for rows in strata:
-            parts = [take(table, rows) for table in tables]
-            number = cluster_numbers(parts[0])
-            counts = _counts(int(number.max()) + 1, replicates, seed, stratum).astype(float)
-            stratum += 1
-            if isinstance(measure, General):
-                values = [measure.values(task, part, counts[:, number]) for part in parts]
-            else:
-                values = [
-                    measure.value(counts @ _sums(measure.statistics(task, part), number))
-                    for part in parts
-                ]
-            drawn.append(np.mean(values, axis=0))
-        splits.append(np.mean(drawn, axis=0))
-    result: np.ndarray = np.mean(splits, axis=0)
-    return result
+    numbers = count()
+
+    def values(parts: list[Columns]) -> np.ndarray:
+        number = cluster_numbers(parts[0])
+        counts = _counts(int(number.max()) + 1, replicates, seed, next(numbers)).astype(float)
+        if isinstance(measure, General):
+            found = [measure.values(task, part, counts[:, number]) for part in parts]
+        else:
+            found = [
+                measure.value(counts @ sums_of(measure.statistics(task, part), number))
+                for part in parts
+            ]
+        mean: np.ndarray = np.mean(found, axis=0)
+        return mean
+
+    return mean_over_strata(task, aligned(tables), values)
 
 
 @lru_cache(maxsize=100)
@@ -178,7 +180,7 @@ def _counts(clusters: int, replicates: int, seed: int, stratum: int) -> np.ndarr
     return found
 
 
-def _sums(facts: np.ndarray, number: np.ndarray) -> np.ndarray:
+def sums_of(facts: np.ndarray, number: np.ndarray) -> np.ndarray:
     """Statistics of examples (n, s) summed by their cluster, (clusters, s)."""
     found = np.zeros((number.max() + 1, facts.shape[1]))
     np.add.at(found, number, facts)
@@ -248,7 +250,7 @@ def _stratum(
         ]
         return np.concatenate(chunks)
     rows = np.hstack([measure.statistics(task, table) for table in tables])
-    distinct, multiplicity = np.unique(_sums(rows, number), axis=0, return_counts=True)
+    distinct, multiplicity = np.unique(sums_of(rows, number), axis=0, return_counts=True)
     chunks = [
         measure.value((counts @ distinct).reshape(len(counts), len(tables), -1))
         for counts in _draws(multiplicity, replicates, generator, width=len(distinct))

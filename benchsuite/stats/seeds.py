@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import variance
 
 QUARTILE = 0.25
 
@@ -44,6 +45,32 @@ class Combined:
         if math.isinf(self.freedom):
             return float(ndtr(value / self.se))
         return float(stdtr(self.freedom, value / self.se))
+
+
+def part_of(scores: Sequence[float]) -> tuple[float, float]:
+    """(variance of the mean over these seeds, its degrees of freedom), of two seeds or more."""
+    return variance(scores) / len(scores), len(scores) - 1.0
+
+
+def within_part(arms: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """The same of the difference of two arms whose seeds scatter alike, each about its own mean.
+
+    One of them may have a single seed. Student's t of two samples, as textbooks have it.
+    """
+    freedom = sum(len(arm) - 1.0 for arm in arms)
+    squares = sum(variance(arm) * (len(arm) - 1) for arm in arms if len(arm) > 1)
+    return squares / freedom * sum(1 / len(arm) for arm in arms), freedom
+
+
+def pooled_part(arms: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """The same of the difference of two arms whose seeds are taken as one sample, three or more.
+
+    That is the cautious way where an arm's own scatter says too little: scores have two modes
+    because finetuning can collapse, and all of its seeds, or none, happen to.
+    """
+    counts = [len(arm) for arm in arms]
+    pooled = variance([score for arm in arms for score in arm])
+    return pooled * sum(1 / count for count in counts), sum(counts) - 1.0
 
 
 def combine(of_examples: float, of_seeds: Sequence[tuple[float, float]]) -> Combined:
