@@ -112,7 +112,7 @@ def run(
         return
     api.check_store(plan.store)
     from benchsuite.execute import run_cells
-    from benchsuite.report import terminal, write_report
+    from benchsuite.report import index, terminal, write_report
 
     with console.ProgressListener(len(plan.cells)) as listener:
         found = run_cells(
@@ -126,8 +126,10 @@ def run(
     if as_json:
         console.print_json([record.model_dump() for record in found])
     else:
-        terminal.show(found)
-    console.err.print(f"leaderboard: {write_report(plan.store, page=False)}", markup=False)
+        stored, _ = index.read_store(plan.store, needed=False, tasks_dirs=tasks_dir or ())
+        terminal.show(found, index.by_key(stored))
+    path = write_report(plan.store, page=False, tasks_dirs=tasks_dir or ())
+    console.err.print(f"leaderboard: {path}", markup=False)
     if any(record.status == "failed" for record in found):
         raise typer.Exit(1)
 
@@ -247,12 +249,14 @@ def report(
         bool,
         typer.Option("--with-text", help="Put texts of some wrong answers, from local data, in."),
     ] = False,
+    tasks_dir: TasksDir = None,
 ) -> None:
     """Write the leaderboard of a store: Markdown, HTML, CSV and parquet."""
     from benchsuite import console
     from benchsuite.report import write_report
 
-    console.out.print(str(write_report(store, out, with_text=with_text)), markup=False)
+    path = write_report(store, out, with_text=with_text, tasks_dirs=tasks_dir or ())
+    console.out.print(str(path), markup=False)
 
 
 @app.command()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
 from operator import methodcaller
 from pathlib import Path
 from typing import Any
@@ -46,12 +47,34 @@ TEXTS = 5
 """Wrong answers a cell that a page with texts shows."""
 
 
+@contextlib.contextmanager
+def _no_collector() -> Iterator[None]:
+    """Keep Python's collector of garbage away: it walks over thousands of records again and again.
+
+    What a report holds it holds to its end: there is no garbage to speak of.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_no_collector()
 def write_report(
-    store: Path, out: Path | None = None, *, page: bool = True, with_text: bool = False
+    store: Path,
+    out: Path | None = None,
+    *,
+    page: bool = True,
+    with_text: bool = False,
+    tasks_dirs: Sequence[Path] = (),
 ) -> Path:
     """Write `leaderboard.md`, `.csv`, `.parquet` and `.html` of a store; the path of the first.
 
-    out: folder, default `<store>/report`. page: whether to write the HTML, which takes seconds.
+    out: folder, default `<store>/report`. page: whether to write the HTML, which takes seconds;
+    one that is there already is written anew all the same, or goes. tasks_dirs: of a user's tasks.
     with_text: put texts of the datasets into it, of some wrong answers, from local data where it is
     what a record was made from. A record that cannot be read is named in the report and left out of
     its tables. Raises InputError where the store holds neither record nor profile, the folder
@@ -62,13 +85,12 @@ def write_report(
     from benchsuite.report.scaling.page import equal_sections
 
     measured, torn = profiles.read_all(store)
-    stored, unreadable = index.read_store(store, needed=not measured)
+    stored, unreadable = index.read_store(store, needed=not measured, tasks_dirs=tasks_dirs)
     target = out or store / "report"
     found = [one.record for one in stored]
-    drawn = {one.record.key: one.replicates for one in stored if one.replicates is not None}
-    boards = table.build(found, drawn)
-    kept = family.compare_families(boards, measured)
-    sections = family.to_markdown(kept, family.equality_lines(kept))
+    boards = table.build(found, index.by_key(stored))
+    kept, left = family.compare_all(boards, measured)
+    sections = family.to_markdown(kept, family.equality_lines(kept), left)
     sections += equal_sections(found) if kept else []
     text = markdown.render(boards, [*unreadable, *torn], profile_rows(measured), sections)
     files: dict[str, str | bytes] = {
@@ -77,16 +99,25 @@ def write_report(
         "leaderboard.parquet": long_form.to_parquet(found),
     }
     write_files(target, files)
-    if page:
+    earlier = target / "leaderboard.html"
+    if page or earlier.is_file():
         from benchsuite.report import html
 
-        texts = _texts(store, found) if with_text else {}
-        rendered = html.render(boards, found, measured, [*unreadable, *torn], texts)
-        write_files(target, {"leaderboard.html": rendered})
+        texts = _texts(store, found, tasks_dirs) if with_text else {}
+        try:
+            rendered = html.render(boards, found, measured, [*unreadable, *torn], texts)
+        except InputError:
+            if page:
+                raise
+            earlier.unlink()  # without its libraries: none is better than one of older records
+        else:
+            write_files(target, {"leaderboard.html": rendered})
     return target / "leaderboard.md"
 
 
-def _texts(store: Path, found: Sequence[Record]) -> dict[str, list[dict[str, Any]]]:
+def _texts(
+    store: Path, found: Sequence[Record], tasks_dirs: Sequence[Path]
+) -> dict[str, list[dict[str, Any]]]:
     """Wrong answers with their texts, by key, of the records whose data is at hand."""
     from benchsuite.report import inspect
 
@@ -95,5 +126,5 @@ def _texts(store: Path, found: Sequence[Record]) -> dict[str, list[dict[str, Any
         if record.status == "done":
             with contextlib.suppress(InputError):
                 folder = store / records.folder_name(record.cell)
-                texts[record.key] = inspect.errors(record, folder, TEXTS, ())
+                texts[record.key] = inspect.errors(record, folder, TEXTS, tasks_dirs)
     return texts

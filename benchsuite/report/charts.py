@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,24 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; a series has its shape, too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke")
+CONFIG = {
+    "axis": {"gridColor": "#e4e4e4", "labelFontSize": 11, "titleFontSize": 11},
+    "title": {"fontSize": 12, "anchor": "start"},
+    "legend": {"labelFontSize": 12, "titleFontSize": 12, "symbolSize": 90},
+}
+# As many as have no common divisor with the colours: the pairs of both repeat after seventy.
+SHAPES = (
+    *("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-left"),
+    *("triangle-right", "wedge", "arrow"),
+)
+# What XML or JavaScript cannot hold: controls, separators of lines, surrogates, no characters.
+UNDRAWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+# Every object of JavaScript has these, so that Vega takes them for what it has looked up.
+INHERITED = (
+    *("constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString"),
+    *("toString", "valueOf", "__proto__", "__defineGetter__", "__defineSetter__"),
+    *("__lookupGetter__", "__lookupSetter__"),
+)
 
 
 def require_charts() -> None:
@@ -26,6 +44,23 @@ def require_charts() -> None:
         ) from None
 
 
+def cycled(marks: Sequence[str], n: int) -> list[str]:
+    """The first n of marks, which begin anew where there are not so many."""
+    return [marks[number % len(marks)] for number in range(n)]
+
+
+def drawable(value: Any) -> Any:
+    """A chart's specification with all its texts such as can be drawn, and mean nothing else."""
+    if isinstance(value, str):
+        text = UNDRAWABLE.sub(" ", value)
+        return f"{text}\u200b" if text in INHERITED else text
+    if isinstance(value, Mapping):
+        return {key: drawable(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [drawable(one) for one in value]
+    return value
+
+
 def svg_of(
     chart: alt.VConcatChart | alt.HConcatChart,
     data: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
@@ -36,12 +71,8 @@ def svg_of(
     """
     import vl_convert
 
-    styled = (
-        chart.configure_axis(gridColor="#e4e4e4", labelFontSize=11, titleFontSize=11)
-        .configure_title(fontSize=12, anchor="start")
-        .configure_legend(labelFontSize=12, titleFontSize=12, symbolSize=90)
-    )
-    specification = styled.to_dict(validate=False)
+    specification = chart.to_dict(validate=False)
+    specification["config"] |= CONFIG  # altair would copy the whole chart for each part of it
     if data is not None:
         specification["datasets"] = data
-    return str(vl_convert.vegalite_to_svg(specification))
+    return str(vl_convert.vegalite_to_svg(drawable(specification)))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import median
+from typing import Any
 
 from benchsuite.profiles import MOST_BUSY, Profile
+from benchsuite.report.table import digits
 
 PROFILE_HEADER = (
     "model",
@@ -22,6 +25,40 @@ PROFILE_HEADER = (
     "trained parameters",
 )
 MILLION, KIB, MIB = 1e6, 2**10, 2**20
+USUAL = {"dtype": "float32", "device": "cpu"}
+"""What a cell that does not say it was made with."""
+
+Place = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Measured:
+    """Inference, as profiled: FLOPs an example, and the median latency in seconds by hardware."""
+
+    flops: float | None = None
+    latency: dict[str, float] = field(default_factory=dict)
+
+
+def place_of(cell: Mapping[str, Any]) -> Place:
+    """What the cells of a record and of a profile share where the one cost what the other says."""
+    named = [str(cell[name]) for name in ("model", "regime", "task")]
+    window = str(cell.get("max_length") or "")
+    return (*named, *(str(cell.get(name) or usual) for name, usual in USUAL.items()), window)
+
+
+def inference_costs(measured: Sequence[Profile]) -> dict[Place, Measured]:
+    """What inference costs by place; of several profiles on one machine the least disturbed."""
+    found: dict[Place, Measured] = defaultdict(Measured)
+    for profile in sorted(measured, key=lambda one: (max(one.busy.values(), default=0.0), one.key)):
+        inference = profile.inference
+        if profile.status != "done" or inference is None:
+            continue
+        mine = found[place_of(profile.cell)]
+        if mine.flops is None:  # FLOPs are the same on any machine
+            mine.flops = inference.flops_per_example
+        if inference.latency_s:
+            mine.latency.setdefault(str(profile.cell["hardware"]), median(inference.latency_s))
+    return dict(found)
 
 
 def profile_rows(measured: Sequence[Profile]) -> dict[str, list[tuple[str, ...]]]:
@@ -38,7 +75,7 @@ def _row(profile: Profile) -> tuple[str, ...]:
     model = str(profile.cell["model"])
     if max(profile.busy.values(), default=0.0) > MOST_BUSY:
         model += " (busy)"
-    for name, usual in (("dtype", "float32"), ("device", "cpu")):
+    for name, usual in USUAL.items():
         if profile.cell.get(name) not in (None, usual):
             model += f" ({profile.cell[name]})"
     return (
@@ -58,7 +95,7 @@ def _row(profile: Profile) -> tuple[str, ...]:
 
 def _spread(values: Sequence[float]) -> str:
     """The median of the repeats, and their range: `52 (50 to 53)`."""
-    return f"{median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+    return f"{digits(median(values))} ({digits(min(values))} to {digits(max(values))})"
 
 
 def _latency(seconds: Sequence[float]) -> str:
@@ -67,7 +104,7 @@ def _latency(seconds: Sequence[float]) -> str:
         return "-"
     ordered = sorted(seconds)
     late = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
-    return f"{1000 * median(ordered):.3g} ({1000 * late:.3g})"
+    return f"{digits(1000 * median(ordered))} ({digits(1000 * late)})"
 
 
 def _scaled(value: int | None, unit: int) -> str:

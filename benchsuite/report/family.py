@@ -6,18 +6,24 @@ What a regime keeps of full finetuning, at which share of its parameters, FLOPs 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+
+import numpy as np
 
 from benchsuite.models.registry import UNTRAINED
 from benchsuite.profiles import Profile
 from benchsuite.records import Record
+from benchsuite.report.costs import Place, place_of
 from benchsuite.report.markdown import escape, pipe_table
-from benchsuite.report.standing import in_mean
-from benchsuite.report.table import TITLES, Board, Row, percent
+from benchsuite.report.standing import APART, Arm, comparable
+from benchsuite.report.table import TITLES, Board, digits, percent
+from benchsuite.stats.resampling import LEVEL
+from benchsuite.stats.seeds import combine, part_of
 
 FULL = "full"
+MOST_LEFT = 20
 FAMILIES = ("encoder", "decoder", "encoder-decoder")
 HEADER = (
     "regime",
@@ -25,16 +31,21 @@ HEADER = (
     "family",
     "tasks",
     "mean score",
+    "trivial",
     "of full",
     "trained parameters",
     "training FLOPs, of full",
     "time, of full",
 )
 LEGEND = (
-    "The mean is over the tasks that all models of a regime have done on the same data, and of "
-    "full finetuning over the same; `of full` is their ratio. Time is that of fitting (searches of "
-    "the rate and scoring of the selection slice included), mean over seeds, on one kind of "
-    "machine; FLOPs are those of `bench profile`. A dash: not measured, or not on all of the tasks."
+    "The mean is over the tasks that every family has done under a regime on the same data "
+    "(headline metrics; MRPC, QQP and STS-B both of theirs; without WNLI and AX); `trivial` is "
+    "what needs no model (majority label, no answer, or chance). `of full`: the mean as a share of "
+    "that of full finetuning of the same model on the same tasks, where full finetuning is better "
+    "than trivial. Brackets: 95%, over examples and, of several seeds, over seeds. Trained "
+    "parameters are a share of the model's. FLOPs: mean over tasks of the shares an example, by "
+    "`bench profile`. Time: of all fitting together (searches of the rate and scoring of the "
+    "selection slice included), on one kind of machine. A dash: not measured, or not on all tasks."
 )
 
 
@@ -42,16 +53,22 @@ LEGEND = (
 class Kept:
     """What a model under a regime reaches, beside full finetuning of the same model.
 
-    score: mean over `tasks`. kept: its share of full's. share: of parameters that are trained.
-    flops, time: of training, as shares of full's. None where unknown.
+    model: as tables name it, with its settings; name: its own. score: mean over `tasks`, of which
+    the ends of the interval follow; trivial: of what needs no model. kept: share of full's score,
+    likewise. share: of parameters that are trained. flops, time: of training, as shares of full's.
+    None where unknown.
     """
 
     regime: str
     model: str
+    name: str
     family: str
     tasks: tuple[str, ...]
     score: float
+    ends: tuple[float, float] | None
+    trivial: float | None
     kept: float | None
+    kept_ends: tuple[float, float] | None
     share: float | None
     flops: float | None
     time: float | None
@@ -63,8 +80,9 @@ class Kept:
             self.model,
             self.family,
             str(len(self.tasks)),
-            percent(self.score),
-            _share(self.kept),
+            percent(self.score) + _bracket(self.ends, percent),
+            percent(self.trivial),
+            _share(self.kept) + _bracket(self.kept_ends, lambda end: digits(100 * end)),
             _share(self.share),
             _share(self.flops),
             _share(self.time),
@@ -77,24 +95,45 @@ def compare_families(boards: Sequence[Board], profiles: Sequence[Profile] = ()) 
     Official tasks together where there are any, else those of the mini suite. Untrained models and
     checkpoints of a pretraining are no competitors.
     """
+    return compare_all(boards, profiles)[0]
+
+
+def compare_all(
+    boards: Sequence[Board], profiles: Sequence[Profile] = ()
+) -> tuple[list[Kept], list[str]]:
+    """The same, and a line for each row that the report has no place for, with the reason."""
+    chosen = _chosen(boards)
+    return _compare(chosen, profiles) if chosen else ([], [])
+
+
+def _chosen(boards: Sequence[Board]) -> list[_Line]:
+    """The rows to compare: of the first group of boards that knows more than one family."""
     for titles in (TITLES[:2], TITLES[2:3]):
-        chosen = [board for board in boards if board.title in titles]
-        rows = _rows(chosen)
-        if len({_family(entries) for entries in rows.values()}) > 1:
-            return _compare(rows, profiles)
+        lines = _lines([board for board in boards if board.title in titles])
+        if len({line.family for line in lines}) > 1:
+            return lines
     return []
 
 
-def to_markdown(found: Sequence[Kept], equality: Sequence[str] = ()) -> list[str]:
-    """The report as lines; equality: a table of what the models have in common."""
-    if not found:
+def to_markdown(
+    found: Sequence[Kept], equality: Sequence[str] = (), left: Sequence[str] = ()
+) -> list[str]:
+    """The report as lines; equality: a table of what the models have in common.
+
+    left: what is not in the table, and why.
+    """
+    if not found and not left:
         return []
     lines = ["## Encoder, decoder, encoder-decoder", ""]
     if equality:
         lines += ["What is equal and what is not:", "", *equality, ""]
-    lines += [LEGEND, "", *pipe_table(HEADER, [one.cells() for one in found], left=3), ""]
-    tasks = {one.regime: ", ".join(one.tasks) for one in found}
-    lines += [f"- {escape(regime)}: {escape(names)}" for regime, names in tasks.items()]
+    if found:
+        lines += [*pipe_table(HEADER, [one.cells() for one in found], left=3), "", LEGEND, ""]
+    tasks = dict.fromkeys((one.regime, ", ".join(one.tasks)) for one in found)
+    lines += [f"- {escape(regime)}: {escape(names)}" for regime, names in tasks]
+    lines += [f"- not in the table: {escape(line)}" for line in left[:MOST_LEFT]]
+    if len(left) > MOST_LEFT:
+        lines.append(f"- and {len(left) - MOST_LEFT} more rows are not in the table")
     return [*lines, ""]
 
 
@@ -108,90 +147,205 @@ def equality_rows(found: Sequence[Kept]) -> list[tuple[str, ...]]:
     """What is equal between the bundled models that the report compares; first a header."""
     from benchsuite.pretrain.equality import bundled_models, equality_table
 
-    names = {one.model for one in found}
+    names = {one.name for one in found}
     models = {name: meta for name, meta in bundled_models().items() if name in names}
     if len(models) < 2:
         return []
     return [("", *models, ""), *equality_table(models)]
 
 
-Place = tuple[str, str]
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A row of a table that competes, of all boards together.
+
+    settings: what its model's name is followed by. entries, arms: by task.
+    """
+
+    name: str
+    settings: str
+    regime: str
+    family: str
+    entries: dict[str, tuple[Record, ...]]
+    arms: dict[str, Arm]
+
+    @property
+    def model(self) -> str:
+        """As tables name it."""
+        return self.name + self.settings
 
 
-def _rows(boards: Sequence[Board]) -> dict[Place, dict[str, tuple[Record, ...]]]:
-    """Done records by (model, regime) and task."""
-    found: dict[Place, dict[str, tuple[Record, ...]]] = defaultdict(dict)
+def _lines(boards: Sequence[Board]) -> list[_Line]:
+    """The rows that compete, by model and regime; WNLI and AX are left out, as in GLUE's mean."""
+    found: dict[tuple[str, str], _Line] = {}
     for row in (row for board in boards for row in board.rows):
-        if not _competes(row):
+        arms = {task: arm for task, arm in row.arms.items() if task not in APART}
+        if not arms:
             continue
-        for task, entry in row.entries.items():
-            heads = [record.headline for record in entry.records]
-            if heads and all(head is not None and head.value is not None for head in heads):
-                found[row.model, row.regime][task] = entry.records
-    return dict(found)
+        first = row.entries[next(iter(arms))].records[0]
+        name = str(first.cell["model"])
+        if name.endswith(UNTRAINED) or is_checkpoint(first):
+            continue
+        line = found.setdefault(
+            (row.model, row.regime),
+            _Line(name, row.model[len(name) :], row.regime, _family(first), {}, {}),
+        )
+        line.arms.update(arms)
+        line.entries.update({task: row.entries[task].records for task in arms})
+    return [found[place] for place in sorted(found)]
 
 
-def _competes(row: Row) -> bool:
-    name = row.model.split(" ", 1)[0]
-    return not name.endswith(UNTRAINED) and "@" not in name
+def is_checkpoint(record: Record) -> bool:
+    """Whether a model is a checkpoint of this project's pretraining, `gpt@512`.
+
+    Another's revision, `hf:...@main`, is none.
+    """
+    return "@" in record.cell["model"] and bool(record.provenance.get("pretraining"))
 
 
-def _family(entries: Mapping[str, Sequence[Record]]) -> str:
-    return str(next(iter(entries.values()))[0].cell.get("family") or "-")
+def _family(record: Record) -> str:
+    return str(record.cell.get("family") or "-")
 
 
-def _compare(
-    rows: Mapping[Place, dict[str, tuple[Record, ...]]], profiles: Sequence[Profile]
-) -> list[Kept]:
+def _compare(lines: Sequence[_Line], profiles: Sequence[Profile]) -> tuple[list[Kept], list[str]]:
+    """What competes, and a line for each row that cannot: like with like, of equal settings."""
     flops = _training_flops(profiles)
-    found = []
-    for regime in sorted({regime for _, regime in rows}):
-        models = sorted(model for model, other in rows if other == regime)
-        shared = set.intersection(*(set(rows[model, regime]) for model in models))
+    groups: dict[tuple[str, str], list[_Line]] = defaultdict(list)
+    full: dict[str, list[_Line]] = defaultdict(list)
+    for line in lines:
+        groups[line.regime, line.settings].append(line)
+        if line.regime == FULL:
+            full[line.name].append(line)
+    found, left = [], []
+    for group in groups.values():
+        alike = _alike(group)
+        families = {line.family for line in group} & {*FAMILIES}
         tasks = tuple(
             task
-            for task in sorted(shared)
-            if len({_data(rows[model, regime][task]) for model in models}) == 1
+            for task, places in sorted(alike.items())
+            if {group[place].family for place in places} >= families
         )
-        if tasks:
-            found += [_kept(model, regime, tasks, rows, flops) for model in models]
+        whole = []
+        for place, line in enumerate(group):
+            lacking = [task for task in tasks if task not in line.arms]
+            if len(families) < 2:
+                left.append(f"{line.model} {line.regime}: no other family has these settings")
+            elif not tasks:
+                left.append(f"{line.model} {line.regime}: no task that every family has done")
+            elif lacking:
+                left.append(f"{line.model} {line.regime}: lacks {', '.join(lacking)}")
+            elif not all(place in alike[task] for task in tasks):
+                left.append(f"{line.model} {line.regime}: on other data")
+            else:
+                whole.append(line)
+        if len({line.family for line in whole}) < 2:
+            left += [f"{line.model} {line.regime}: no other family has its tasks" for line in whole]
+            continue
+        for line in whole:
+            found.append(_kept(line, tasks, _full_of(line, full[line.name], tasks), flops))
     order = {name: place for place, name in enumerate(FAMILIES)}
-    return sorted(found, key=lambda one: (one.regime, order.get(one.family, 9), one.model))
+    left.sort()
+    found.sort(key=lambda one: (one.regime, order.get(one.family, 9), one.model))
+    return found, left
+
+
+def _alike(group: Sequence[_Line]) -> dict[str, set[int]]:
+    """By task, the places of the rows that have it on the data that compares."""
+    columns: dict[str, dict[int, Arm]] = defaultdict(dict)
+    for place, line in enumerate(group):
+        for task, arm in line.arms.items():
+            columns[task][place] = arm
+    return {task: comparable(column) for task, column in columns.items()}
+
+
+def _full_of(line: _Line, full: Sequence[_Line], tasks: Sequence[str]) -> _Line | None:
+    """Of the rows of full finetuning of a model the one on the same tasks; None without.
+
+    Of the same settings, or, of a regime that trains nothing, the one of the most examples.
+    """
+    trains = any(arm.cap is not None for arm in line.arms.values())
+    rows = [
+        other
+        for other in full
+        if (other.settings == line.settings or not trains)
+        and all(
+            task in other.arms and other.arms[task].way == line.arms[task].way for task in tasks
+        )
+    ]
+    return max(rows, key=lambda row: max(arm.cap or 0 for arm in row.arms.values()), default=None)
 
 
 def _kept(
-    model: str,
-    regime: str,
+    line: _Line,
     tasks: tuple[str, ...],
-    rows: Mapping[Place, dict[str, tuple[Record, ...]]],
-    flops: Mapping[tuple[str, str, str], float],
+    full: _Line | None,
+    flops: Mapping[Place, float],
 ) -> Kept:
-    mine, full = rows[model, regime], rows.get((model, FULL), {})
-    score = _score(mine, tasks)
-    whole = all(task in full and _data(full[task]) == _data(mine[task]) for task in tasks)
-    kept = score / _score(full, tasks) if whole and _score(full, tasks) > 0 else None
-    first = mine[tasks[0]][0]
+    score, drawn, of_seeds = _mean(line, tasks)
+    trivial = _trivial(line, tasks)
+    kept = kept_ends = None
+    if full is not None:
+        whole, whole_drawn, of_whole = _mean(full, tasks)
+        if whole > (trivial or 0.0):
+            kept = score / whole
+            if full is not line and drawn is not None and whole_drawn is not None:
+                # The delta method for the seeds, which are independent; examples are shared.
+                parts = [(part / whole**2, freedom) for part, freedom in of_seeds]
+                parts += [(part * kept**2 / whole**2, freedom) for part, freedom in of_whole]
+                kept_ends = _ends(kept, drawn / whole_drawn, parts)
+    first = line.entries[tasks[0]][0]
     trained, total = (first.cost.get(f"parameters_{n}") for n in ("trainable", "total"))
     return Kept(
-        regime=regime,
-        model=model,
-        family=_family(mine),
+        regime=line.regime,
+        model=line.model,
+        name=line.name,
+        family=line.family,
         tasks=tasks,
         score=score,
+        ends=None if drawn is None else _ends(score, drawn, of_seeds),
+        trivial=trivial,
         kept=kept,
+        kept_ends=kept_ends,
         share=None if trained is None or not total else trained / total,
         flops=_flops_of_full(first, tasks, flops),
-        time=_time(mine, full, tasks) if whole else None,
+        time=None if full is None else _time(line.entries, full.entries, tasks),
     )
 
 
-def _score(entries: Mapping[str, Sequence[Record]], tasks: Sequence[str]) -> float:
-    return fmean(fmean(in_mean(record) for record in entries[task]) for task in tasks)
+Parts = list[tuple[float, float]]
 
 
-def _data(found: Sequence[Record]) -> str:
-    """What was evaluated on."""
-    return repr(found[0].parts_but(()).get("data"))
+def _mean(line: _Line, tasks: Sequence[str]) -> tuple[float, np.ndarray | None, Parts]:
+    """Mean over tasks, replicates (R,) of it over examples, and the seeds' part for `combine`.
+
+    The replicates are None where a task has none. They are of headline metrics; how far those
+    scatter stands for MRPC's two, too.
+    """
+    arms = [line.arms[task] for task in tasks]
+    score = fmean(arm.mean for arm in arms)
+    parts = [part_of(arm.scores) for arm in arms if len(arm.scores) > 1]
+    of_seeds = [(part / len(arms) ** 2, freedom) for part, freedom in parts]
+    drawn = [arm.drawn.mean(axis=0) - arm.value for arm in arms if arm.drawn is not None]
+    if len(drawn) < len(arms):
+        return score, None, of_seeds
+    return score, score + np.mean(drawn, axis=0), of_seeds
+
+
+def _ends(value: float, drawn: np.ndarray, of_seeds: Parts) -> tuple[float, float] | None:
+    """The interval at `LEVEL`, Student's t as for a cell; None where most replicates are none."""
+    known = drawn[np.isfinite(drawn)]
+    if len(known) < len(drawn) / 2:
+        return None
+    error = combine(float(known.var(ddof=1)), of_seeds)
+    half = error.quantile((1 + LEVEL) / 2) * error.se
+    return value - half, value + half
+
+
+def _trivial(line: _Line, tasks: Sequence[str]) -> float | None:
+    """Mean over tasks of what needs no model; None where a task does not say."""
+    first = [line.entries[task][0] for task in tasks]
+    values = [one.baselines.get("chance") if one.trivial is None else one.trivial for one in first]
+    known = [value for value in values if value is not None]
+    return fmean(known) if len(known) == len(values) else None
 
 
 def _time(
@@ -203,6 +357,8 @@ def _time(
     used = [record for task in tasks for record in (*mine[task], *full[task])]
     if len({record.provenance.get("hardware") for record in used}) > 1:
         return None
+    if any(record.cost.get("fit_s") is None for record in used):
+        return None
     own, whole = (
         sum(fmean(record.cost["fit_s"] for record in entries[task]) for task in tasks)
         for entries in (mine, full)
@@ -210,25 +366,28 @@ def _time(
     return own / whole if whole > 0 and mine[tasks[0]][0].cost["parameters_trainable"] else None
 
 
-def _training_flops(profiles: Sequence[Profile]) -> dict[tuple[str, str, str], float]:
-    """Training FLOPs an example by model, regime and task: the same on any machine."""
+def _training_flops(profiles: Sequence[Profile]) -> dict[Place, float]:
+    """Training FLOPs an example: the same on any machine."""
     return {
-        (one.cell["model"], one.cell["regime"], one.cell["task"]): one.training.flops_per_example
+        place_of(one.cell): one.training.flops_per_example
         for one in profiles
         if one.status == "done" and one.training is not None
     }
 
 
 def _flops_of_full(
-    first: Record, tasks: Sequence[str], flops: Mapping[tuple[str, str, str], float]
+    first: Record, tasks: Sequence[str], flops: Mapping[Place, float]
 ) -> float | None:
-    model, regime = first.cell["model"], first.cell["regime"]
-    mine = [flops.get((model, regime, task)) for task in tasks]
-    full = [flops.get((model, FULL, task)) for task in tasks]
+    mine = [flops.get(place_of(first.cell | {"task": task})) for task in tasks]
+    full = [flops.get(place_of(first.cell | {"task": task, "regime": FULL})) for task in tasks]
     known = [(a, b) for a, b in zip(mine, full, strict=True) if a is not None and b]
     return fmean(a / b for a, b in known) if len(known) == len(tasks) else None
 
 
 def _share(value: float | None) -> str:
     """A share as percent, three digits that count."""
-    return "-" if value is None else f"{100 * value:.3g}%"
+    return "-" if value is None else f"{digits(100 * value)}%"
+
+
+def _bracket(ends: tuple[float, float] | None, show: Callable[[float], str]) -> str:
+    return "" if ends is None else f" [{show(ends[0])}, {show(ends[1])}]"

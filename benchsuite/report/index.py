@@ -25,7 +25,7 @@ from benchsuite.records import Record
 from benchsuite.stats.resampling import replicates_of
 from benchsuite.tasks.spec import TaskSpec
 
-VERSION = 1
+VERSION = 2
 COLUMNS = (
     ("folder", "string"),
     ("stamp", "string"),
@@ -48,15 +48,20 @@ class Measured:
     replicates: np.ndarray | None = None
 
 
-def read_store(store: Path, *, needed: bool = True) -> tuple[list[Measured], list[str]]:
+def read_store(
+    store: Path, *, needed: bool = True, tasks_dirs: Sequence[Path] = ()
+) -> tuple[list[Measured], list[str]]:
     """A store's records by folder name, and what is wrong with those that cannot be read.
+
+    tasks_dirs: where tasks of a user stand; records of tasks that are not at hand have no
+    replicates, and are looked at anew each time.
 
     Raises InputError where the store holds no record, though one is `needed`.
     """
     folders = records.store_folders(store)
     if needed and not folders:
         raise InputError(f"{store}: no records here; make some with `bench run --store {store}`")
-    path = index_path(store)
+    path = index_path(store, tasks_dirs)
     known = _read_index(path)
     stamps = {folder.name: _stamp(folder) for folder in folders}
     stale = [
@@ -64,7 +69,9 @@ def read_store(store: Path, *, needed: bool = True) -> tuple[list[Measured], lis
         for folder in folders
         if folder.name not in known or known[folder.name]["stamp"] != stamps[folder.name]
     ]
-    fresh = {folder.name: row for folder, row in zip(stale, _measure_all(stale), strict=True)}
+    fresh = {
+        folder.name: row for folder, row in zip(stale, _measure_all(stale, tasks_dirs), strict=True)
+    }
     rows: dict[str, dict[str, Any]] = {}
     found: list[Measured] = []
     unreadable: list[str] = []
@@ -73,7 +80,8 @@ def read_store(store: Path, *, needed: bool = True) -> tuple[list[Measured], lis
         if isinstance(row, InputError):
             unreadable.append(str(row))
             continue
-        rows[name] = row | {"folder": name, "stamp": stamp}
+        if row["known"]:
+            rows[name] = row | {"folder": name, "stamp": stamp}
         if row["trouble"]:
             unreadable.append(row["trouble"])
         drawn = row["replicates"]
@@ -83,63 +91,76 @@ def read_store(store: Path, *, needed: bool = True) -> tuple[list[Measured], lis
                 None if drawn is None else np.frombuffer(drawn, np.float32),
             )
         )
-    if stale or rows.keys() != known.keys():
+    if rows.keys() != known.keys() or any(folder.name in rows for folder in stale):
         _write_index(path, rows)
     return found, unreadable
 
 
-def index_path(store: Path) -> Path:
-    """Where a store's index lies: by its path, and by the versions that an index depends on."""
+def by_key(measured: Sequence[Measured]) -> dict[str, np.ndarray]:
+    """The replicates there are, by the key of their record."""
+    return {one.record.key: one.replicates for one in measured if one.replicates is not None}
+
+
+def index_path(store: Path, tasks_dirs: Sequence[Path] = ()) -> Path:
+    """Where a store's index lies: by its path, and by what else an index depends on."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    parts = (str(store.resolve()), str(VERSION), benchsuite.__version__)
+    dirs = [str(one.resolve()) for one in tasks_dirs]
+    parts = (str(store.resolve()), str(VERSION), benchsuite.__version__, *dirs)
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return home / "benchsuite" / "index" / f"{digest[:16]}.parquet"
 
 
 def _stamp(folder: Path) -> str:
-    """When a record's files were written, and their sizes."""
+    """When a record's files were written and last changed in any way, and their sizes."""
     parts = []
     for name in FILES:
         try:
             facts = (folder / name).stat()
         except OSError:
             continue
-        parts.append(f"{name} {facts.st_mtime_ns} {facts.st_size}")
+        parts.append(f"{name} {facts.st_mtime_ns} {facts.st_ctime_ns} {facts.st_size}")
     return "; ".join(parts)
 
 
-def _measure_all(folders: Sequence[Path]) -> list[dict[str, Any] | InputError]:
+def _measure_all(
+    folders: Sequence[Path], tasks_dirs: Sequence[Path]
+) -> list[dict[str, Any] | InputError]:
     """Rows of the index, or what is wrong with a record, in the order of the folders."""
     specs: dict[tuple[str, Any], TaskSpec | None] = {}
 
     def measured(folder: Path) -> dict[str, Any] | InputError:
         try:
-            return _measure(folder, specs)
+            return _measure(folder, specs, tasks_dirs)
         except InputError as error:
             return error
 
     return [measured(folder) for folder in folders]
 
 
-def _measure(folder: Path, specs: dict[tuple[str, Any], TaskSpec | None]) -> dict[str, Any]:
-    """A row of the index. Raises InputError where the record itself cannot be read.
+def _measure(
+    folder: Path,
+    specs: dict[tuple[str, Any], TaskSpec | None],
+    tasks_dirs: Sequence[Path],
+) -> dict[str, Any]:
+    """A row of the index; known: whether its task is. InputError where the record is not readable.
 
     specs: of the tasks that were looked up, by id and version; None where one is not at hand.
     """
     record = records.read(folder)
     row: dict[str, Any] = {"record": record.model_dump_json(), "replicates": None, "trouble": ""}
+    row["known"] = True
     has_outcomes = (folder / records.OUTCOMES_FILE).is_file()
     if record.headline is None or record.headline.value is None or not has_outcomes:
         return row
     name = (record.cell["task"], record.parts_but(()).get("task_version"))
     if name not in specs:
         try:
-            specs[name] = spec_of(record)
+            specs[name] = spec_of(record, tasks_dirs)
         except InputError:
             specs[name] = None  # a task that is not at hand, or has moved on: its score stands
     spec = specs[name]
     if spec is None:
-        return row
+        return row | {"known": False}
     try:
         tables = read_tables(folder, record, spec)
     except NotJudged:
@@ -160,7 +181,7 @@ def _read_index(path: Path) -> dict[str, dict[str, Any]]:
         table = pq.read_table(path, columns=[name for name, _ in COLUMNS])
     except (OSError, ValueError, KeyError):  # pyarrow's are of these kinds
         return {}
-    return {row["folder"]: row for row in table.to_pylist()}
+    return {row["folder"]: row | {"known": True} for row in table.to_pylist()}
 
 
 def _write_index(path: Path, rows: dict[str, dict[str, Any]]) -> None:

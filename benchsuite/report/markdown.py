@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Mapping, Sequence
 
+from benchsuite.console import clean
 from benchsuite.report.costs import PROFILE_HEADER
-from benchsuite.report.table import Board, Entry, percent, rank_text
+from benchsuite.report.table import COST_HEADER, Board, Entry, percent, rank_text
 
-LEGEND = (
-    "Scores are percent of the task's headline metric on its evaluation split; brackets hold the "
-    "95% interval, over examples (bootstrap, passages stay whole) or, of several seeds, over "
-    "examples and seeds. `trivial` is the majority label, no entity, or no answer; `bag of words`, "
-    "a linear classifier on the words of the same training examples. Marks: "
-    "`±x`: the score is a mean over prompts, x the standard deviation between them, in points; "
-    "`±x over n seeds`: likewise of seeds; `1 seed`: another seed may give another score; "
-    "`unstable k/n`: k of n trained seeds are no better than the trivial answer, within their "
-    "interval; `cap`: not all examples were used; `part`: the split at hand is not the whole "
-    "official one; `N labels`: so many labelled examples were looked at; `seen`: the model's "
-    "pretraining text holds this task's training passages. **Bold**: not significantly worse than "
-    "the best of the column (same examples, paired, Holm; 5%). `mean` and `rank` (1 is best, with "
-    "its 95% interval over examples and seeds) are of rows that have all columns on the same data; "
-    "GLUE's mean takes both metrics of MRPC, QQP and STS-B, and leaves WNLI and AX out."
+MOST_MODELS = 12
+
+INTRODUCTION = (
+    "Which pretrained architecture, adapted how, is worth its cost on this task? "
+    "Scores are percent; **bold** is what no other score of its column beats significantly. "
+    "[How to read the tables](#how-to-read-the-tables)"
+)
+LEGEND = "\n\n".join(
+    (
+        "Scores are percent of the task's headline metric on its evaluation split; brackets hold "
+        "the 95% interval, over examples (bootstrap, passages stay whole) or, of several seeds, "
+        "over examples and seeds.",
+        "**Bold**: not significantly worse than the best of the column (same examples, paired, "
+        "Holm; 5%), of several seeds over examples and seeds, of single ones over examples alone. "
+        "`mean` and `rank` (1 is best, with its 95% interval, likewise) are of rows that have all "
+        "columns on the same data and caps; GLUE's mean takes both metrics of MRPC, QQP and STS-B, "
+        "and leaves WNLI and AX out.",
+        "`trivial` is the majority label, no entity, or no answer; `bag of words`, a linear "
+        "classifier on the words of the same training examples.",
+        "Marks. `±x`: the score is a mean over prompts, x the standard deviation between them, in "
+        "points; `±x over n seeds`: likewise of seeds; `1 seed`: another seed may give another "
+        "score; `unstable k/n`: k of n trained seeds are no better than the trivial answer, within "
+        "their interval; `cap`: not all examples were used; `part`: the split at hand is not the "
+        "whole official one; `N labels`: so many labelled examples were looked at; `seen`: the "
+        "model's pretraining text holds this task's training passages; `apart`: on fewer or "
+        "other examples than the column's, or trained on more or fewer than most, and so neither "
+        "bold nor ranked; "
+        "`untested`: without its outcomes, which bold needs.",
+    )
 )
 
 
@@ -34,10 +49,22 @@ PROFILE_LEGEND = (
 )
 
 
+MARKUP = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;"} | {sign: f"\\{sign}" for sign in "\\`*_[]#|~$"}
+)
+
+
+# What GitHub makes a link, a mention or an emoji of wherever it stands in a text.
+LIVE = re.compile(r"(?<![\w/])@(?=\w)|\\#(?=\d)|:(?=//)|\bwww(?=\.)|:(?=\w+:)", re.IGNORECASE)
+
+
 def escape(text: str) -> str:
-    """Text that Markdown shows as it is, on one line: markup and HTML lose their meaning."""
-    text = html.escape(" ".join(text.split()), quote=False)
-    text = re.sub(r"([\\`*_\[\]#|~])", r"\\\1", text)
+    """Text that Markdown shows as it is, on one line: markup and HTML lose their meaning.
+
+    An empty comment parts what GitHub would turn into a link, for nothing else stops it.
+    """
+    text = clean(" ".join(text.split())).translate(MARKUP)
+    text = LIVE.sub(lambda found: found[0] + "<!-- -->", text)
     return re.sub(r"^([-+]|\d+[.)])(?=\s)", lambda start: start[0][:-1] + "\\" + start[0][-1], text)
 
 
@@ -52,26 +79,46 @@ def render(
     unreadable: what is wrong with records of the store that are not in the boards. profiles: rows
     by hardware, as `costs.profile_rows` gives them. sections: lines to stand below the boards.
     """
-    lines = ["# Leaderboard", "", LEGEND, ""]
+    lines = ["# Leaderboard", "", INTRODUCTION, "", *_models(boards)]
     for board in boards:
         lines += [f"## {escape(board.title)}", ""]
         lines += _scores(board)
         if board.notes:
             lines += ["", "Notes:", ""]
             lines += [f"- {escape(note)}" for note in dict.fromkeys(board.notes)]
-        for hardware, rows in sorted(board.costs.items()):
-            lines += ["", f"### Cost on {escape(hardware)}", ""]
-            header = ("model", "regime", "task", "seconds", "examples/s", "trained parameters")
-            lines += pipe_table(header, rows, left=3)
         lines.append("")
     lines += sections
+    for board in boards:
+        for hardware, rows in sorted(board.costs.items()):
+            lines += [f"## Cost: {escape(board.title)}", "", f"On {escape(hardware)}.", ""]
+            lines += [*pipe_table(COST_HEADER, rows, left=3), ""]
     for hardware, measured in sorted((profiles or {}).items()):
         lines += [f"## Measured on {escape(hardware)}", "", PROFILE_LEGEND, ""]
         lines += [*pipe_table(PROFILE_HEADER, measured, left=3), ""]
+    lines += ["## How to read the tables", "", LEGEND, ""]
     if unreadable:
         lines += ["## Records that could not be read", ""]
         lines += [f"- {escape(line)}" for line in unreadable]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _models(boards: Sequence[Board]) -> list[str]:
+    """A line a model: its family, its size, and what it was pretrained on where that is known."""
+    lines: dict[str, str] = {}
+    entries = [entry for board in boards for row in board.rows for entry in row.entries.values()]
+    for record in (record for entry in entries for record in entry.records):
+        model, pretraining = record.cell["model"], record.provenance.get("pretraining")
+        size = record.cost.get("parameters_total")
+        if size is None or model in lines or ("@" in model and pretraining):
+            continue
+        facts = [record.cell.get("family") or "family unknown", f"{size / 1e6:,.1f} M parameters"]
+        if pretraining and pretraining.get("tokens"):
+            facts.append(f"pretrained on {pretraining['tokens'] / 1e6:,.1f} M tokens")
+        lines[model] = f"- {escape(model)}: {', '.join(map(escape, facts))}"
+    shown = [lines[model] for model in sorted(lines)]
+    if len(shown) > MOST_MODELS:
+        shown[MOST_MODELS:] = [f"- and {len(shown) - MOST_MODELS} more"]
+    return [*shown, ""] if shown else []
 
 
 def _scores(board: Board) -> list[str]:
@@ -103,7 +150,7 @@ def _score(entry: Entry | None) -> str:
         return "-"
     text = escape(entry.text)
     parts = [f"**{text}**" if entry.best else text, escape(entry.interval)]
-    return Ready(" ".join(part for part in (*parts, *map(escape, entry.marks)) if part))
+    return Ready(" ".join(part for part in (*parts, ", ".join(map(escape, entry.marks))) if part))
 
 
 def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> list[str]:

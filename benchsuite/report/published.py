@@ -40,6 +40,27 @@ PARTS = {
     "squad2_em": "EM",
 }
 """What is said beside a score of a task that has several keys."""
+METRICS = {
+    "cola": "Matthews r",
+    "stsb": "Spearman r",
+    "mrpc": "F1",
+    "qqp": "F1",
+    **dict.fromkeys(("sst2", "mnli_m", "mnli_mm", "qnli", "rte", "wnli"), "accuracy"),
+    **{f"squad{version}_f1": "F1" for version in (1, 2)},
+    **{f"squad{version}_em": "EM" for version in (1, 2)},
+    **dict.fromkeys(("race", "blimp"), "accuracy"),
+}
+"""The metric of a score, unless its source is of OTHER_METRICS: as GLUE's leaderboard has them."""
+ACCURACIES = {"mrpc": "accuracy", "qqp": "accuracy"}
+OTHER_METRICS = {
+    "Radford et al. 2018": {"stsb": "Pearson r"},
+    "Lewis et al. 2019": {**ACCURACIES, "stsb": "Pearson r"},
+    "Turc et al. 2019": {"stsb": "Pearson r"},
+    "Clark et al. 2020": ACCURACIES,
+    "Hu et al. 2021": {**ACCURACIES, "stsb": "Pearson r"},
+}
+"""Beginning of a source -> the metrics that its tables name, where they are not METRICS."""
+AS_ABOVE = " (as above)"
 WITHOUT_TASK = (
     *("average", "glue", "squad"),  # means over tasks, or metrics, that the source chose
     "cola_accuracy",  # the task's metric is Matthews' correlation
@@ -55,21 +76,23 @@ ABOUT = (
 
 @dataclass(frozen=True, slots=True)
 class PublishedRow:
-    """One row of a source. scores: by task, as text in percent, as printed."""
+    """One row of a source. scores: by task, as text in percent, as printed; metrics: likewise."""
 
     model: str
     regime: str
     source: str
     split: str
     scores: dict[str, str]
+    metrics: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Rows that have a score of at least one of the tasks."""
+    """Rows that have a score of at least one of the tasks; metrics: of tasks that have one only."""
 
     tasks: list[str]
     rows: list[PublishedRow]
+    metrics: dict[str, str]
 
 
 def read_published() -> list[dict[str, Any]]:
@@ -91,29 +114,53 @@ def published_rows(boards: Sequence[Board]) -> Published | None:
     """Published rows with scores of the official tasks on the boards; None without any."""
     tasks = [task for board in boards if board.title in TITLES[:2] for task in board.columns]
     rows = []
+    above = ""
     for source in read_published():
+        # "(as above)" stands for the remark of the source before it.
+        name = above if source["source"].endswith(AS_ABOVE) else source["source"]
+        above = name
         for row in source.get("rows", ()):
             scores: dict[str, list[str]] = {}
+            metrics: dict[str, list[str]] = {}
             for key, value in row.items():
                 task = TASKS.get(key)
                 if task in tasks:
                     scores.setdefault(str(task), []).append(f"{value} {PARTS.get(key, '')}".strip())
+                    metrics.setdefault(str(task), []).append(metric_of(key, name))
             if scores:
                 rows.append(
                     PublishedRow(
                         model=str(row["model"]),
                         regime=str(row.get("regime", source.get("regime", "-"))),
-                        source=_source(source),
+                        source=name + _size(source),
                         split=str(source.get("split", "-")),
                         scores={task: " / ".join(texts) for task, texts in scores.items()},
+                        metrics={
+                            task: " / ".join(dict.fromkeys(texts))
+                            for task, texts in metrics.items()
+                        },
                     )
                 )
     known = [task for task in tasks if any(task in row.scores for row in rows)]
-    return Published(known, rows) if rows else None
+    return Published(known, rows, _shared_metrics(known, rows)) if rows else None
 
 
-def _source(source: dict[str, Any]) -> str:
+def metric_of(key: str, source: str) -> str:
+    """The metric of the scores under a key of `published.yaml`."""
+    for start, others in OTHER_METRICS.items():
+        if source.startswith(start) and key in others:
+            return others[key]
+    return METRICS[key]
+
+
+def _shared_metrics(tasks: Sequence[str], rows: Sequence[PublishedRow]) -> dict[str, str]:
+    """The metric of each task whose rows all have the same."""
+    found = {task: {row.metrics[task] for row in rows if task in row.metrics} for task in tasks}
+    return {task: one for task, metrics in found.items() for one in metrics if len(metrics) == 1}
+
+
+def _size(source: dict[str, Any]) -> str:
+    """What is said of the words that were trained on."""
     words = source.get("words")
     # YAML 1.1 reads 10e6, without a point, as text.
-    size = f", {float(words) / 1e6:g} M words" if words else ""
-    return f"{source['source']}{size}"
+    return f", {float(words) / 1e6:g} M words" if words else ""

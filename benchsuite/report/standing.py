@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import json
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, variance
+from statistics import fmean
 from typing import TypeVar
 
 import numpy as np
 
 from benchsuite.records import Record
+from benchsuite.regimes.support import TRAINED
+from benchsuite.report.seeds import is_collapsed
 from benchsuite.stats import SEED, Rank, combine, holm, mean_ranks, rank_intervals
+from benchsuite.stats.seeds import part_of, within_part
 
 ALPHA = 0.05
 TWO_METRICS = {
@@ -31,7 +37,9 @@ class Arm:
 
     scores: of the seeds, in the headline metric. mean: in what the table's mean takes (the mean of
     both metrics of MRPC). drawn: (seeds, R), None where any seed has none. way: of the data, which
-    must be equal to compare. n: examples.
+    must be equal to compare. n: examples. cap: of training examples, infinite where there is none;
+    None of a regime that trains nothing. seeded: whether another seed may give another score.
+    collapsed: seeds that are no better than the trivial answer.
     """
 
     scores: tuple[float, ...]
@@ -39,6 +47,9 @@ class Arm:
     drawn: np.ndarray | None
     way: str
     n: int
+    cap: float | None = None
+    seeded: bool = False
+    collapsed: int = 0
 
     @property
     def value(self) -> float:
@@ -46,26 +57,65 @@ class Arm:
         return fmean(self.scores)
 
 
-def reference_way(column: Mapping[Key, Arm]) -> str:
-    """The data that a column's arms are compared on: those of the most examples, then arms."""
-    ways = [arm.way for arm in column.values()]
-    return max(column.values(), key=lambda arm: (arm.n, ways.count(arm.way), arm.way)).way
+def arm_of(found: Sequence[Record], replicates: Mapping[str, np.ndarray]) -> Arm | None:
+    """The seeds of one cell as what compares; None where one has no score."""
+    scores = [record.headline.value for record in found if record.headline is not None]
+    known = [score for score in scores if score is not None]
+    if not found or len(known) < len(found):
+        return None
+    drawn = [replicates.get(record.key) for record in found]
+    whole = [one for one in drawn if one is not None]
+    first = found[0]
+    assert first.headline is not None
+    parts = first.parts_but(())
+    way = [parts.get(name) for name in ("task_version", "data")]
+    trains = first.cell.get("regime_name") in TRAINED
+    return Arm(
+        scores=tuple(known),
+        mean=fmean(in_mean(record) for record in found),
+        drawn=np.stack(whole) if len(whole) == len(drawn) else None,
+        way=json.dumps([*way, first.headline.split, first.headline.metric], sort_keys=True),
+        n=first.headline.n,
+        cap=(first.cell.get("train_limit") or math.inf) if trains else None,
+        seeded=first.cell.get("seed") is not None,
+        collapsed=sum(is_collapsed(record) for record in found),
+    )
 
 
-def not_worse(column: Mapping[Key, Arm]) -> set[Key]:
-    """The best of a column and all that are not significantly worse than it.
+def comparable(column: Mapping[Key, Arm], cap: float | None = None) -> set[Key]:
+    """The arms of a column that compare: of the same examples, trained on as many at most.
 
-    One-sided, of the difference to the best on the same examples: its variance is that of the
-    paired replicates plus, of arms with several seeds, that of their mean over seeds; Holm over the
-    column. Arms of other data are left out, and so are those without replicates.
+    The examples are the most that any arm has, of equally many those of most arms; the cap is
+    `cap`, or that of most arms where none has it. What trains nothing compares with all.
     """
     if not column:
         return set()
-    way = reference_way(column)
-    arms = {key: arm for key, arm in column.items() if arm.way == way and arm.drawn is not None}
-    if not arms:
+    ways = Counter(arm.way for arm in column.values())
+    way = max(column.values(), key=lambda arm: (arm.n, ways[arm.way], arm.way)).way
+    same = {key: arm for key, arm in column.items() if arm.way == way}
+    if cap is None or all(arm.cap != cap for arm in same.values()):
+        cap = usual_cap(same.values())
+    return {key for key, arm in same.items() if arm.cap in (None, cap)}
+
+
+def usual_cap(arms: Iterable[Arm]) -> float | None:
+    """The cap of training examples that most arms have, of several the largest."""
+    caps = Counter(arm.cap for arm in arms if arm.cap is not None)
+    return max(caps, key=lambda cap: (caps[cap], cap), default=None)
+
+
+def not_worse(column: Mapping[Key, Arm], cap: float | None = None) -> set[Key]:
+    """The best of a column and all that are not significantly worse than it.
+
+    One-sided, of the difference to the best on the same examples: its variance is that of the
+    paired replicates plus that of the seeds; Holm over the column. Of arms that compare, and
+    nobody where those are fewer than two, or where one without replicates is the best.
+    """
+    alike = {key: column[key] for key in comparable(column, cap)}
+    arms = {key: arm for key, arm in alike.items() if arm.drawn is not None}
+    best = max(alike, key=lambda key: (alike[key].value, key in arms), default=None)
+    if best is None or best not in arms or len(arms) < 2:
         return set()
-    best = max(arms, key=lambda key: arms[key].value)
     others = [key for key in arms if key != best]
     adjusted = holm([_worse(arms[key], arms[best]) for key in others])
     return {best} | {key for key, p in zip(others, adjusted, strict=True) if p > ALPHA}
@@ -78,18 +128,29 @@ def _worse(arm: Arm, best: Arm) -> float:
     gaps = gaps[~np.isnan(gaps)]
     if len(gaps) < 2:
         return 1.0
-    parts = [
-        (variance(one.scores) / len(one.scores), len(one.scores) - 1.0)
-        for one in (arm, best)
-        if len(one.scores) > 1
-    ]
-    return combine(float(gaps.var(ddof=1)), parts).below(arm.value - best.value)
+    error = combine(float(gaps.var(ddof=1)), _of_seeds(arm, best))
+    return error.below(arm.value - best.value)
+
+
+def _of_seeds(*arms: Arm) -> list[tuple[float, float]]:
+    """The seeds' part of a difference's variance, as `combine` takes it.
+
+    Where one arm has a single seed, or seeds of one collapsed, both are taken to scatter alike:
+    an arm of which all seeds happen to collapse shows none. What no arm tells stays unknown: of
+    single seeds the examples alone are counted.
+    """
+    sampled = [arm for arm in arms if arm.seeded]
+    several = [arm for arm in sampled if len(arm.scores) > 1]
+    unsure = len(several) == 1 or any(arm.collapsed for arm in sampled)
+    if len(sampled) == 2 and several and unsure:
+        return [within_part([arm.scores for arm in sampled])]
+    return [part_of(arm.scores) for arm in several]
 
 
 def standings(
     rows: Mapping[Key, Mapping[str, Arm]], tasks: Sequence[str]
 ) -> dict[Key, tuple[float, Rank | None]]:
-    """Mean over tasks and mean rank of each row that has all of them, on the same data.
+    """Mean over tasks and mean rank of each row that has all of them, on the same data and caps.
 
     Ranks are by the headline metric; their intervals come from resampling the examples, and the
     seeds where there are several, the same examples for all rows. A rank is None where there is
@@ -98,15 +159,12 @@ def standings(
     tasks = [task for task in tasks if task not in APART]
     if len(tasks) < 2 or any(all(task not in row for row in rows.values()) for task in tasks):
         return {}
-    ways = {
-        task: reference_way({key: row[task] for key, row in rows.items() if task in row})
+    cap = usual_cap(row[task] for row in rows.values() for task in tasks if task in row)
+    alike = [
+        comparable({key: row[task] for key, row in rows.items() if task in row}, cap)
         for task in tasks
-    }
-    whole = [
-        key
-        for key, row in rows.items()
-        if all(task in row and row[task].way == ways[task] for task in tasks)
     ]
+    whole = [key for key in rows if all(key in column for column in alike)]
     means = {key: fmean(rows[key][task].mean for task in tasks) for key in whole}
     if len(whole) < 2:
         return {key: (mean, None) for key, mean in means.items()}
@@ -117,21 +175,23 @@ def standings(
     else:
         generator = np.random.default_rng(SEED)
         drawn = np.stack(
-            [np.stack([_redrawn(arm, generator) for arm in row], axis=-1) for row in arms], axis=1
+            [np.stack([redrawn(arm, generator) for arm in row], axis=-1) for row in arms], axis=1
         )
         ranks = rank_intervals(scores, drawn)
     return {key: (means[key], rank) for key, rank in zip(whole, ranks, strict=True)}
 
 
-def _redrawn(arm: Arm, generator: np.random.Generator) -> np.ndarray:
+def redrawn(arm: Arm, generator: np.random.Generator) -> np.ndarray:
     """Replicates (R,) of the mean over seeds, which are drawn with replacement too.
 
     Where a replicate is undefined (a correlation of equal values) the arm's own score stands.
     """
     assert arm.drawn is not None
     seeds, replicates = arm.drawn.shape
-    picks = generator.integers(0, seeds, size=(seeds, replicates))
-    found: np.ndarray = np.take_along_axis(arm.drawn, picks, axis=0).mean(axis=0)
+    found: np.ndarray = arm.drawn[0]
+    if seeds > 1:
+        picks = generator.integers(0, seeds, size=(seeds, replicates))
+        found = np.take_along_axis(arm.drawn, picks, axis=0).mean(axis=0)
     return np.where(np.isnan(found), arm.value, found)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ import numpy as np
 from benchsuite.records import Record
 from benchsuite.regimes.support import TRAINED
 from benchsuite.report.seeds import OverSeeds, over_seeds
-from benchsuite.report.standing import Arm, in_mean, not_worse, standings
+from benchsuite.report.standing import Arm, arm_of, comparable, not_worse, standings, usual_cap
 from benchsuite.stats import Rank
 
 STATUS_TEXT = {
@@ -38,6 +38,10 @@ METRIC_NAMES = {
     "spearman": "Spearman r",
     "entity_f1": "entity F1",
 }
+COST_HEADER = (
+    *("model", "regime", "task", "seconds", "examples/s", "trained parameters"),
+    "of the model's",
+)
 # lm-eval's measures of surprise are no shares: shown as they are.
 PLAIN_METRICS = ("perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte")
 
@@ -60,7 +64,8 @@ class Entry:
 class Row:
     """A model under a regime: an entry a task.
 
-    mean, rank: over all columns, None where the row does not have them all on the same data.
+    mean, rank: over all columns, None where the row does not have them all on the same data. arms:
+    of the tasks that have a score, what compares it with others.
     """
 
     model: str
@@ -68,6 +73,7 @@ class Row:
     entries: dict[str, Entry]
     mean: float | None = None
     rank: Rank | None = None
+    arms: dict[str, Arm] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -91,6 +97,11 @@ def percent(value: float | None) -> str:
 def shown(metric: str, value: float | None) -> str:
     """A metric's value as people read it: percent, but for what is no share."""
     return f"{value:.3f}" if value is not None and metric in PLAIN_METRICS else percent(value)
+
+
+def digits(value: float) -> str:
+    """A number with three digits that count, and without an exponent."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def rank_text(rank: Rank | None) -> str:
@@ -212,40 +223,30 @@ def _compare(board: Board, replicates: Mapping[str, np.ndarray]) -> None:
         number: {
             task: arm
             for task, entry in row.entries.items()
-            if (arm := _arm(entry.records, replicates)) is not None
+            if (arm := arm_of(entry.records, replicates)) is not None
         }
         for number, row in enumerate(board.rows)
     }
+    cap = usual_cap(arm for row in arms.values() for arm in row.values())
     for task in board.columns:
         column = {number: row[task] for number, row in arms.items() if task in row}
-        if len(column) < 2:
-            continue
-        for number in not_worse(column):
+        alike, best = comparable(column, cap), not_worse(column, cap)
+        tested = any(column[number].drawn is not None for number in alike)
+        for number, arm in column.items():
             entries = board.rows[number].entries
-            entries[task] = replace(entries[task], best=True)
-    for number, (mean, rank) in standings(arms, board.columns).items():
-        board.rows[number] = replace(board.rows[number], mean=mean, rank=rank)
-
-
-def _arm(found: Sequence[Record], replicates: Mapping[str, np.ndarray]) -> Arm | None:
-    """The seeds of one cell as what compares; None where one has no score."""
-    scores = [record.headline.value for record in found if record.headline is not None]
-    known = [score for score in scores if score is not None]
-    if not found or len(known) < len(found):
-        return None
-    drawn = [replicates.get(record.key) for record in found]
-    whole = [one for one in drawn if one is not None]
-    first = found[0]
-    assert first.headline is not None
-    parts = first.parts_but(())
-    way = [parts.get(name) for name in ("task_version", "data")]
-    return Arm(
-        scores=tuple(known),
-        mean=fmean(in_mean(record) for record in found),
-        drawn=np.stack(whole) if len(whole) == len(drawn) else None,
-        way=json.dumps([*way, first.headline.split, first.headline.metric], sort_keys=True),
-        n=first.headline.n,
-    )
+            marks = entries[task].marks
+            if number not in alike:
+                marks = ("apart", *marks)
+            elif tested and arm.drawn is None:
+                marks = ("untested", *marks)
+            entries[task] = replace(entries[task], marks=marks, best=number in best)
+    found = standings(arms, board.columns)
+    for number, row in enumerate(board.rows):
+        mean, rank = found.get(number, (None, None))
+        board.rows[number] = replace(row, mean=mean, rank=rank, arms=arms[number])
+    if len(board.columns) > 1 and not found:
+        board.notes.append("no mean and no rank: no model has all columns on the same data")
+    board.rows.sort(key=lambda row: row.rank.value if row.rank else math.inf)
 
 
 def one_a_seed(candidates: Sequence[Record]) -> list[Record]:
@@ -352,7 +353,7 @@ def _fill_references(board: Board, shown: Sequence[Record]) -> None:
 
 
 def _costs(groups: Sequence[Sequence[Record]]) -> dict[str, list[tuple[str, ...]]]:
-    """Cost rows by hardware: model, regime, task, seconds, examples a second, parameters.
+    """Cost rows by hardware, under COST_HEADER; a new head's parameters are trained ones.
 
     Of several seeds on one hardware the mean; a parameter's number is the same for all.
     """
@@ -364,10 +365,8 @@ def _costs(groups: Sequence[Sequence[Record]]) -> dict[str, list[tuple[str, ...]
                 by_hardware[str(record.provenance.get("hardware"))].append(record)
         for hardware, found in by_hardware.items():
             cost = found[0].cost
-            seconds = fmean(
-                sum(one.cost[phase] for phase in ("fit_s", "predict_s", "summarize_s"))
-                for one in found
-            )
+            total = cost["parameters_total"] or 1
+            seconds = fmean(one.seconds or 0.0 for one in found)
             speed = fmean(one.cost["examples_per_s"] for one in found)
             costs[hardware].append(
                 (
@@ -375,7 +374,8 @@ def _costs(groups: Sequence[Sequence[Record]]) -> dict[str, list[tuple[str, ...]
                     found[0].cell["task"],
                     f"{seconds:.1f}",
                     f"{speed:.1f}",
-                    f"{cost['parameters_trainable']:,} of {cost['parameters_total']:,}",
+                    f"{cost['parameters_trainable']:,}",
+                    f"{digits(100 * cost['parameters_trainable'] / total)}%",
                 )
             )
     return dict(costs)

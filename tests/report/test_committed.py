@@ -32,5 +32,5 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_records_and_page_keep_to_their_size() -> None:
     files = [path for path in OFFICIAL.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 6 * 2**20
-    assert {path.name for path in files} == {"record.json", "outcomes.parquet"}
+    assert {path.name for path in files} == {"record.json", "outcomes.parquet", "profile.json"}
     assert (Path("reports") / "leaderboard.html").stat().st_size < 2_500_000

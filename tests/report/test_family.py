@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
+import scipy.stats
 
 from benchsuite.profiles import Inference, Profile, Training
 from benchsuite.records import Record
 from benchsuite.report import table
-from benchsuite.report.family import compare_families, equality_lines, to_markdown
+from benchsuite.report.family import compare_all, compare_families, equality_lines, to_markdown
 from tests.made import made_record
 
 
@@ -27,6 +30,8 @@ def cell(
     record.cell |= {"family": family[model.split("@")[0].split(":")[0]], "regime_name": regime}
     trained = {"full": 1000, "lora": 20, "zeroshot": 0}[regime]
     record.cost |= {"fit_s": seconds, "parameters_trainable": trained}
+    if "@" in model:
+        record.provenance["pretraining"] = {"tokens": 64}
     return record
 
 
@@ -96,4 +101,135 @@ def test_the_report_opens_with_what_is_equal() -> None:
     found = compare_families(table.build(RECORDS))
     lines = "\n".join(to_markdown(found, equality_lines(found)))
     assert lines.index("tokenizer") < lines.index("| lora | bert |")
-    assert "| full | bert | encoder | 1 | 82.0 | 100% | 100% | - | 100% |" in lines
+    assert "| full | bert | encoder | 1 | 82.0 | 55.0 | 100% | 100% | - | 100% |" in lines
+    assert equality_lines([replace(one, name="hf:else") for one in found]) == []
+
+
+def with_settings(record: Record, **settings: Any) -> Record:
+    """The record under other settings, which the row's name tells."""
+    record.cell |= settings
+    return record
+
+
+def test_one_row_more_takes_no_regime_away() -> None:
+    tasks = ("glue/cola", "glue/sst2", "glue/rte")
+    found = [
+        cell(model, regime, 0.7, 10.0, task=task, seed=0)
+        for model in ("bert", "gpt", "t5")
+        for regime in ("full", "lora")
+        for task in tasks
+    ]
+    whole = compare_families(table.build(found))
+    assert len(whole) == 6 and all(one.tasks == tuple(sorted(tasks)) for one in whole)
+    window = with_settings(cell("gpt", "full", 0.7, task="glue/qnli", seed=0), max_length=128)
+    short = with_settings(cell("gpt", "lora", 0.7, task="glue/cola", seed=0), dtype="bfloat16")
+    few = cell("gpt", "full", 0.7, task="glue/qnli", seed=0)
+    few.cell["model"] = "hf:x/gpt@main"  # a revision is no checkpoint of ours
+    boards = table.build([*found, window, short, few])
+    assert compare_families(boards) == whole
+    assert compare_all(boards)[1] == [
+        "gpt (bfloat16) lora: no other family has these settings",
+        "gpt (window 128) full: no other family has these settings",
+        "hf:x/gpt@main full: lacks glue/cola, glue/rte, glue/sst2",
+    ]
+
+
+def test_zero_shot_stands_beside_full_finetuning_on_a_cap() -> None:
+    capped = [
+        with_settings(cell(model, regime, 0.8, 10.0, seed=0), train_limit=500)
+        for model in ("bert", "gpt")
+        for regime in ("full", "lora")
+    ]
+    zero = [cell(model, "zeroshot", 0.6) for model in ("bert", "gpt")]
+    found = compare_families(table.build([*capped, *zero]))
+    assert [(one.name, one.regime, one.kept) for one in found] == [
+        (model, regime, pytest.approx(kept))
+        for regime, kept in (("full", 1.0), ("lora", 1.0), ("zeroshot", 0.75))
+        for model in ("bert", "gpt")
+    ]
+    assert found[0].model == "bert (500 training examples)"
+    assert equality_lines(found)
+
+
+def test_wnli_and_ax_are_not_in_the_mean() -> None:
+    found = compare_families(
+        table.build(
+            [
+                cell(model, "zeroshot", value, task=task)
+                for model in ("bert", "gpt")
+                for task, value in (("glue/sst2", 0.6), ("glue/wnli", 0.1), ("glue/ax", 0.1))
+            ]
+        )
+    )
+    assert [(one.tasks, one.score) for one in found] == [(("glue/sst2",), 0.6)] * 2
+
+
+def test_what_is_no_better_than_trivial_is_no_measure_of_the_rest() -> None:
+    found = compare_families(
+        table.build(
+            [
+                cell(model, regime, value, 1.0, seed=0)
+                for model in ("bert", "gpt")
+                for regime, value in (("full", 0.55), ("lora", 0.6))
+            ]
+        )
+    )
+    assert {one.kept for one in found} == {None} and {one.trivial for one in found} == {0.55}
+
+
+def test_intervals_are_those_of_the_replicates() -> None:
+    generator = np.random.default_rng(0)
+    found = [
+        cell(model, regime, value, 1.0, task=task, seed=0)
+        for task in ("glue/sst2", "glue/rte")
+        for model in ("bert", "gpt")
+        for regime, value in (("full", 0.8), ("lora", 0.7))
+    ]
+    drawn = {
+        one.key: value + 0.02 * generator.standard_normal(4_000)
+        for one in found
+        if (value := one.headline.value if one.headline else None) is not None
+    }
+    (lora,) = [
+        one
+        for one in compare_families(table.build(found, drawn))
+        if (one.name, one.regime) == ("gpt", "lora")
+    ]
+    half = 1.96 * 0.02 / np.sqrt(2)
+    assert lora.ends == pytest.approx((0.7 - half, 0.7 + half), abs=2e-3)
+    ratio = 0.875 * half * np.sqrt(0.7**-2 + 0.8**-2)  # the delta method
+    assert lora.kept_ends == pytest.approx((0.875 - ratio, 0.875 + ratio), abs=3e-3)
+    assert "[" in lora.cells()[4] and "[" in lora.cells()[6]
+
+
+def test_seeds_widen_as_on_the_board_and_their_order_is_nothing() -> None:
+    values = {"full": (0.8, 0.9, 0.85), "lora": (0.7, 0.6, 0.65)}
+    found = [
+        cell(model, regime, value, 1.0, seed=seed)
+        for model in ("bert", "gpt")
+        for regime, all_values in values.items()
+        for seed, value in enumerate(all_values)
+    ]
+    drawn = {one.key: np.full(100, one.headline.value) for one in found if one.headline}
+    lora = compare_families(table.build(found, drawn))[-1]
+    half = scipy.stats.t.ppf(0.975, 2) * 0.05 / np.sqrt(3)
+    assert lora.ends == pytest.approx((0.65 - half, 0.65 + half), abs=1e-6)
+    again = [
+        cell(model, regime, value, 1.0, seed=seed)
+        for model in ("bert", "gpt")
+        for regime, all_values in values.items()
+        for seed, value in enumerate(all_values[::-1] if regime == "full" else all_values)
+    ]
+    drawn = {one.key: np.full(100, one.headline.value) for one in again if one.headline}
+    assert compare_families(table.build(again, drawn))[-1].kept_ends == lora.kept_ends
+
+
+def test_what_has_no_place_is_named_even_where_nothing_has() -> None:
+    apart = [cell("bert", "lora", 0.7, task="glue/rte", seed=0), cell("gpt", "lora", 0.7, seed=0)]
+    found, left = compare_all(table.build(apart))
+    assert not found and len(left) == 2
+    assert "no task that every family has done" in "\n".join(to_markdown(found, (), left))
+    unknown = cell("gpt", "lora", 0.7, task="glue/cola", seed=0)
+    unknown.cell |= {"model": "hf:x/y", "family": None}
+    both = [cell(model, "lora", 0.7, seed=0) for model in ("bert", "gpt")]
+    assert len(compare_families(table.build([*both, unknown]))) == 2

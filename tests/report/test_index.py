@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ import pytest
 
 from benchsuite import records
 from benchsuite.errors import InputError
+from benchsuite.records import Record
 from benchsuite.report import index
 from benchsuite.report.index import index_path, read_store
+from benchsuite.tasks.spec import TaskSpec
 from tests.check.made import credits, store_record
 from tests.made import made_record
 
@@ -41,9 +45,9 @@ def measured_again(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     real = index._measure
 
-    def spy(folder: Path, specs: dict[Any, Any]) -> dict[str, Any]:
+    def spy(folder: Path, *rest: Any) -> dict[str, Any]:
         seen.append(folder.name)
-        return real(folder, specs)
+        return real(folder, *rest)
 
     monkeypatch.setattr(index, "_measure", spy)
     return seen
@@ -76,6 +80,38 @@ def test_only_what_changed_is_read_again(store: Path, monkeypatch: pytest.Monkey
         path.unlink()
     gone.rmdir()
     assert {one.record.cell["model"] for one in read_store(store)[0]} == {"gpt", "t5"}
+
+
+def test_an_edit_of_the_same_size_at_the_same_time_is_seen(store: Path) -> None:
+    read_store(store)
+    path = next(path for path in store.iterdir() if "bert" in path.name) / records.RECORD_FILE
+    before = path.stat()
+    path.write_text(path.read_text().replace("made hardware", "mode hardware"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    hardware = {one.record.provenance["hardware"] for one in read_store(store)[0]}
+    assert "mode hardware" in hardware
+
+
+def test_a_task_that_was_not_at_hand_is_looked_for_again(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, dirs = index.spec_of, []
+
+    def at_home(record: Record, tasks_dirs: Sequence[Path] = ()) -> TaskSpec:
+        dirs.append(tuple(tasks_dirs))
+        if not tasks_dirs:
+            raise InputError("unknown task")
+        return real(record)
+
+    monkeypatch.setattr(index, "spec_of", at_home)
+    for _ in range(2):
+        found, unreadable = read_store(store)
+        assert [one.replicates for one in found] == [None, None, None] and not unreadable
+    found, _ = read_store(store, tasks_dirs=[store])
+    assert sum(one.replicates is not None for one in found) == 2 and dirs[-1] == (store,)
+    monkeypatch.setattr(index, "spec_of", real)
+    assert sum(one.replicates is not None for one in read_store(store)[0]) == 2
 
 
 def test_replicates_of_records_are_paired(store: Path) -> None:

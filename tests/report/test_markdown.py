@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 
 from benchsuite import records
 from benchsuite.errors import InputError
-from benchsuite.report import markdown, table, write_report
+from benchsuite.report import html, markdown, table, write_report
 from tests.made import made_outcomes, made_record
 
 HOSTILE = [
@@ -51,7 +51,7 @@ def test_marks_name_caps_partial_data_labels_and_seen_text() -> None:
         "used": 10,
     }
     text = board_of(record)
-    assert "cap part 7 labels seen" in text
+    assert "cap, part, 7 labels, seen" in text
     assert "partial data: train has 10 of 99 official rows" in text
 
 
@@ -89,7 +89,57 @@ def test_hardware_is_never_mixed_in_a_cost_table() -> None:
     one, two = made_record(), made_record(task="glue/cola")
     two.provenance["hardware"] = "other hardware"
     text = board_of(one, two)
-    assert "Cost on made hardware" in text and "Cost on other hardware" in text
+    assert text.count("## Cost: GLUE") == 2
+    assert "\nOn made hardware.\n" in text and "\nOn other hardware.\n" in text
+
+
+def test_costs_stand_below_the_scores_and_a_new_head_is_more_than_the_model() -> None:
+    record = made_record(regime="full", seed=0)
+    record.cost |= {"parameters_trainable": 7_098_882, "parameters_total": 7_098_368}
+    text = board_of(record)
+    assert "| 7,098,882 | 100% |" in text
+    assert text.index("## GLUE") < text.index("## Cost") < text.index("## How to read the tables")
+
+
+def test_models_are_introduced() -> None:
+    record = made_record()
+    record.cell["family"] = "decoder"
+    record.cost["parameters_total"] = 7_098_368
+    record.provenance["pretraining"] = {"tokens": 15_073_280}
+    text = board_of(record, *(made_record(f"m{number:02}") for number in range(13)))
+    assert "- gpt: decoder, 7.1 M parameters, pretrained on 15.1 M tokens\n" in text
+    assert "- and 2 more\n" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("@someone", "@<!-- -->someone"),
+        ("hf:a/b@main", "hf:a/b@main"),
+        ("#12", "\\#<!-- -->12"),
+        ("https://x.y", "https:<!-- -->//x.y"),
+        ("www.x.y", "www<!-- -->.x.y"),
+        (":smile:", ":<!-- -->smile:"),
+        ("$x$", "\\$x\\$"),
+        ("a\u202eb\x1b[31m", "a b \\[31m"),
+    ],
+)
+def test_github_makes_nothing_of_a_text(text: str, shown: str) -> None:
+    assert markdown.escape(text) == shown
+
+
+def test_what_is_apart_or_untested_is_marked_and_the_want_of_a_mean_is_told() -> None:
+    one, other = made_record("a", value=0.6), made_record("b", value=0.7)
+    capped = made_record("c", value=0.9, n=50)
+    capped.cell["key_parts"] = {"data": "capped"}
+    drawn = {one.key: np.linspace(0.5, 0.7, 100)}
+    (board,) = table.build([one, other, capped], drawn)
+    entries = {row.model: row.entries["glue/sst2"] for row in board.rows}
+    assert "untested" in entries["b"].marks and "apart" in entries["c"].marks
+    assert not {"untested", "apart"} & {*entries["a"].marks}
+    assert not any(entry.best for entry in entries.values())
+    text = board_of(made_record("a"), made_record("b", task="glue/cola"))
+    assert "no mean and no rank" in text and "no mean" not in board_of(made_record("a"))
 
 
 def test_of_several_records_the_most_complete_is_shown() -> None:
@@ -102,7 +152,7 @@ def test_of_several_records_the_most_complete_is_shown() -> None:
 def test_hostile_strings_are_text(name: str) -> None:
     text = board_of(made_record(model=name), made_record(model="b", status="failed", reason=name))
     page = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
-    page = page[page.index("<h2>") :]
+    page = page[page.index("<h2>") : page.index("<h2>How to read")].replace("<!-- -->", "")
     for markup in ("<script", "<strong>", "<em>", "<code>", "<a ", "<img"):
         assert markup not in page
     rows = [line for line in text.splitlines() if line.startswith("| ")]
@@ -120,6 +170,28 @@ def test_write_report(tmp_path: Path) -> None:
     first = path.read_bytes()
     assert write_report(tmp_path).read_bytes() == first
     assert write_report(tmp_path, tmp_path / "elsewhere").read_bytes() == first
+
+
+def test_a_page_that_is_there_is_never_older_than_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records.write(tmp_path, made_record(), made_outcomes())
+    page = write_report(tmp_path, page=False).with_suffix(".html")
+    assert not page.exists()
+    write_report(tmp_path)
+    records.write(tmp_path, made_record("another"), made_outcomes())
+    write_report(tmp_path, page=False)
+    assert "another" in page.read_text()
+
+    def without(*_: object) -> str:
+        raise InputError("plots need altair")
+
+    monkeypatch.setattr(html, "render", without)
+    with pytest.raises(InputError, match="altair"):
+        write_report(tmp_path)
+    assert page.exists()
+    write_report(tmp_path, page=False)
+    assert not page.exists() and page.with_suffix(".md").exists()
 
 
 def test_tasks_of_lm_eval_have_a_board_and_perplexities_are_no_percent() -> None:
@@ -147,11 +219,12 @@ def test_the_best_is_bold_and_whole_rows_have_a_mean_and_a_rank() -> None:
             drawn[record.key] = value + 0.02 * generator.standard_normal(500)
             found.append(record)
     text = markdown.render(table.build(found, drawn))
-    scores = text.split("### Cost")[0].splitlines()
+    scores = text.split("## Cost")[0].splitlines()
     lines = {line.split(" | ")[0][2:]: line[:-2] for line in scores if line.startswith("| ")}
     assert "**90.0**" in lines["a"] and "**80.0**" in lines["a"]
     assert "| 60.0 " in lines["b"] and "**79.0**" in lines["b"]
     assert lines["a"].endswith("| 85.0 | 1.0 \\[1.0, 1.5\\]")
     assert lines["b"].endswith("| 69.5 | 2.0 \\[1.5, 2.0\\]")
     assert lines["c"].endswith("| - | -") and "**" not in lines["c"]
-    assert "**" not in markdown.render(table.build(found)).split("## GLUE")[1]
+    untested = markdown.render(table.build(found)).split("## GLUE")[1]
+    assert "**" not in untested.split("## How to read")[0]

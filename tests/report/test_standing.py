@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.stats
 from statsmodels.stats.multitest import multipletests
 
 from benchsuite.records import Result
-from benchsuite.report.standing import Arm, in_mean, not_worse, standings
+from benchsuite.report.standing import Arm, comparable, in_mean, not_worse, standings
+from benchsuite.stats.seeds import within_part
 from tests.made import made_record
 
 N, REPLICATES = 400, 2_000
@@ -55,18 +59,76 @@ def test_seeds_that_lie_apart_leave_the_order_open() -> None:
         for number, arm in enumerate(sure):
             scores = arm.value + spread * np.array([-1.0, 0.0, 1.0])
             noise = 0.001 * generator.standard_normal((3, REPLICATES))
-            apart[number] = Arm(
-                tuple(scores), arm.value, np.repeat(arm.drawn, 3, axis=0) + noise, "data", N
-            )
+            drawn = np.repeat(arm.drawn, 3, axis=0) + noise
+            apart[number] = Arm(tuple(scores), arm.value, drawn, "data", N, seeded=True)
         assert not_worse(apart) == best
+
+
+def seeded(arm: Arm, scores: list[float], collapsed: int = 0) -> Arm:
+    """The arm with these scores of seeds, all of its examples' replicates about them."""
+    assert arm.drawn is not None
+    drawn = np.stack([arm.drawn[0] - arm.value + score for score in scores])
+    return Arm(tuple(scores), float(np.mean(scores)), drawn, "data", N, math.inf, True, collapsed)
+
+
+def test_a_single_seed_and_collapsed_ones_borrow_their_scatter() -> None:
+    high, low = arms(made_credits([0.6, 0.5]))
+    steady, apart = [0.6, 0.601, 0.602], [0.5, 0.6, 0.7]
+    assert not_worse({"a": seeded(high, steady), "b": seeded(low, [0.5])}) == {"a"}
+    assert not_worse({"a": seeded(high, apart), "b": seeded(low, [0.5])}) == {"a", "b"}
+    assert not_worse({"a": seeded(high, [0.6]), "b": seeded(low, [0.5])}) == {"a"}
+    equal = [0.5, 0.5, 0.5]  # of an arm whose seeds all happened to collapse
+    scattered = [0.6, 0.75, 0.6, 0.45]
+    collapsed = {"a": seeded(high, scattered, 1), "b": seeded(low, equal, 3)}
+    assert not_worse(collapsed) == {"a", "b"}
+    sure = {"a": seeded(high, [0.95, 0.951, 0.949]), "b": seeded(low, [0.5, 0.501, 0.5], 3)}
+    assert not_worse(sure) == {"a"}  # the gap between arms is no scatter
+
+
+def test_seeds_of_two_arms_are_those_of_a_t_test() -> None:
+    a, b = [0.5, 0.6, 0.7], [0.55, 0.75]
+    found = scipy.stats.ttest_ind(a, b, equal_var=True)
+    variance, freedom = within_part([a, b])
+    assert (np.mean(a) - np.mean(b)) / math.sqrt(variance) == pytest.approx(found.statistic)
+    assert freedom == found.df and within_part([a, [0.9]])[1] == 2
+    assert within_part([a, [0.9]])[0] == pytest.approx(np.var(a, ddof=1) * (1 / 3 + 1))
 
 
 def test_equal_answers_are_all_best_and_other_data_are_not_judged() -> None:
     one = arms(made_credits([0.6]))[0]
     other = arms(made_credits([0.9])[..., :100], way="capped", n=100)[0]
-    bare = Arm((0.9,), 0.9, None, "data", N)
+    bare = Arm((0.1,), 0.1, None, "data", N)
     assert not_worse({"a": one, "b": one, "capped": other, "bare": bare}) == {"a", "b"}
     assert not_worse({"bare": bare}) == set() == not_worse({})
+
+
+def test_nobody_is_best_where_the_highest_cannot_be_tested() -> None:
+    one = arms(made_credits([0.6]))[0]
+    highest = Arm((0.9,), 0.9, None, "data", N)
+    assert not_worse({"a": one, "b": one, "highest": highest}) == set()
+
+
+def test_nobody_is_best_alone() -> None:
+    whole = arms(made_credits([0.5]))[0]
+    capped = arms(made_credits([0.9])[..., :100], way="capped", n=100)[0]
+    assert not_worse({"whole": whole, "capped": capped, "too": capped}) == set()
+    assert comparable({"whole": whole, "capped": capped, "too": capped}) == {"whole"}
+
+
+def test_what_is_trained_on_more_is_neither_best_nor_ranked_with_the_rest() -> None:
+    few, many = (
+        replace(arm, cap=cap)
+        for arm, cap in zip(arms(made_credits([0.5, 0.9])), (100, 1_000), strict=True)
+    )
+    other = replace(few, way="data")
+    zero = arms(made_credits([0.4]))[0]
+    column = {"few": few, "other": other, "many": many, "zero": zero}
+    assert comparable(column) == {"few", "other", "zero"} == comparable(column, 100)
+    assert comparable(column, 1_000) == {"many", "zero"}
+    assert comparable(column, 7) == comparable(column)  # a cap that nobody in the column has
+    assert not_worse(column) == {"few", "other"}
+    found = standings({name: {"a": arm, "b": arm} for name, arm in column.items()}, ["a", "b"])
+    assert found.keys() == {"few", "other", "zero"}
 
 
 def test_means_and_ranks_are_of_whole_rows_of_the_same_data() -> None:

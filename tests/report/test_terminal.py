@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
 from benchsuite import console
 from benchsuite.records import Record
-from benchsuite.report import terminal
+from benchsuite.report import table, terminal
 from tests.made import made_record
 
 
@@ -33,3 +36,32 @@ def test_many_models_are_rows() -> None:
     assert "gpt probe:layer=3 61.0 [50.0, 70.0]" in lines
     assert "[b] zeroshot 61.0 [50.0, 70.0]" in lines
     assert "trivial 55.0" in lines
+
+
+def test_the_best_is_bold_and_whole_rows_have_a_mean_and_a_rank() -> None:
+    found, drawn = [], {}
+    for model, value in (("a", 0.9), ("b", 0.5)):
+        for task in ("glue/cola", "glue/sst2"):
+            found.append(made_record(model, task, value=value))
+            drawn[found[-1].key] = np.linspace(value - 0.01, value + 0.01, 100)
+    with console.out.capture() as shown:
+        terminal.show(found, drawn)
+    lines = [" ".join(line.split()) for line in shown.get().splitlines()]
+    assert "mean 90.0 50.0 - -" in lines and "rank 1.0 [1.0, 1.0] 2.0 [2.0, 2.0] - -" in lines
+    (board,) = table.build(found, drawn)
+    bold = {row.model: terminal._shown(row.entries["glue/sst2"]) for row in board.rows}
+    assert "[bold]90.0[/bold]" in bold["a"] and "bold" not in bold["b"]
+
+
+@pytest.mark.parametrize(
+    "hostile", ["\x1b[31mRED\x1b[0m", "\x1b]0;title\x07", "a\u202eb", "\x1b[2J"]
+)
+def test_control_sequences_never_reach_the_terminal(hostile: str) -> None:
+    found = [
+        made_record(hostile),
+        made_record(task=f"glue/{hostile}"),
+        made_record("x", regime=hostile, status="failed", reason=hostile),
+    ]
+    with console.out.capture() as shown:
+        terminal.show(found)
+    assert not {"\x1b", "\x07", "\u202e"} & {*shown.get()}

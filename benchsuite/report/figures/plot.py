@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchsuite.report.charts import COLOURS, SHAPES, require_charts, svg_of
+from benchsuite.report.charts import COLOURS, SHAPES, cycled, require_charts, svg_of
 from benchsuite.report.figures.points import BAG, Forgotten, Point
 from benchsuite.report.table import METRIC_NAMES
 
@@ -102,8 +102,8 @@ def forgotten_svg(rows: Sequence[Forgotten]) -> str:
         marks = alt.Chart(alt.Data(values=known)).encode(
             x=across,
             y=alt.Y(f"{field}:Q").axis(title=title),
-            color=alt.Color("model:N").scale(domain=models, range=list(COLOURS)),
-            shape=alt.Shape("regime:N").scale(domain=regimes, range=list(SHAPES)),
+            color=alt.Color("model:N").scale(domain=models, range=cycled(COLOURS, len(models))),
+            shape=alt.Shape("regime:N").scale(domain=regimes, range=cycled(SHAPES, len(regimes))),
         )
         zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 4])
         layers = alt.layer(zero.encode(y="zero:Q"), marks.mark_point(filled=True, size=70))
@@ -142,7 +142,9 @@ def _panel(
         if point.score.value is not None
     ]
     metric = points[0].metric
-    colours = [*COLOURS[: len(names) - 1], "#000000"] if BAG in names else list(COLOURS)
+    colours = cycled(COLOURS, len(names))
+    if BAG in names:
+        colours[-1] = "#000000"
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=across,
         y=alt.Y("score:Q")
@@ -157,6 +159,6 @@ def _panel(
         base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q"), y2="high:Q"),
         base.mark_line(strokeWidth=1.5).encode(strokeDash=dash),
         base.mark_point(filled=True, opacity=1, size=45).encode(
-            shape=alt.Shape("model:N").scale(domain=names, range=list(SHAPES))
+            shape=alt.Shape("model:N").scale(domain=names, range=cycled(SHAPES, len(names)))
         ),
     ).properties(width=WIDTH, height=HEIGHT)

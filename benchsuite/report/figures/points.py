@@ -91,7 +91,7 @@ def by_depth(found: Sequence[Record]) -> list[Point]:
         record
         for record in found
         if record.cell.get("regime_name") == "frozen"
-        and isinstance(record.cell["options"].get("k"), float)
+        and isinstance(record.cell.get("options", {}).get("k"), float)
     ]
     return _points(shares, lambda record: record.cell["options"]["k"], without=("k",))
 
@@ -145,13 +145,15 @@ def _points(found: Sequence[Record], at: Any, without: tuple[str, ...] = ()) -> 
         if _is_trained(record) and _has_value(record):
             cell = record.cell
             options = {
-                name: value for name, value in cell["options"].items() if name not in without
+                name: value
+                for name, value in cell.get("options", {}).items()
+                if name not in without
             }
             extras = settings(record)
-            if without and cell["train_limit"]:
+            if without and cell.get("train_limit"):
                 # Depths are compared at one number of examples.
                 extras.append(f"{cell['train_limit']:,} examples")
-            name = cell["regime_name"] if without else cell["regime"]
+            name = str(cell.get("regime_name")) if without else cell["regime"]
             label = f"{name} ({', '.join(extras)})" if extras else name
             how = repr(sorted(options.items()))
             curves[cell["task"], cell["model"], label, how][float(at(record))].append(record)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any
 
-from benchsuite.models.registry import UNTRAINED
 from benchsuite.profiles import Profile
 from benchsuite.records import Record
+from benchsuite.report.costs import Measured, Place, inference_costs, place_of
 from benchsuite.report.seeds import OverSeeds, over_seeds
 from benchsuite.report.table import Board, Entry, Row
 
-PHASES = ("fit_s", "predict_s", "summarize_s")
 MOST_RESULTS = 100
 
 
@@ -21,8 +20,8 @@ MOST_RESULTS = 100
 class Cell:
     """One score of one board, with what it cost.
 
-    trainable, size: parameters. flops: of inference, an example; latency: seconds, the median; both
-    of a profile on `hardware`, None without.
+    trainable, size: parameters. flops: of inference, an example, None without a profile. latency:
+    seconds by hardware, the median.
     """
 
     board: str
@@ -36,22 +35,12 @@ class Cell:
     trainable: int | None
     size: int | None
     flops: float | None
-    latency: float | None
-    hardware: str
-
-    @property
-    def untrained(self) -> bool:
-        """Whether the model is a freshly initialized one."""
-        return self.model.split(" ", 1)[0].endswith(UNTRAINED)
+    latency: dict[str, float]
 
 
 def cells_of(boards: Sequence[Board], profiles: Sequence[Profile]) -> list[Cell]:
     """All cells that have a record, by board, row and task."""
-    measured = {
-        (one.cell["model"], one.cell["regime"], one.cell["task"]): one
-        for one in profiles
-        if one.status == "done" and one.inference is not None
-    }
+    measured = inference_costs(profiles)
     return [
         _cell(board, number, row, task, row.entries[task], measured)
         for board in boards
@@ -67,11 +56,10 @@ def _cell(
     row: Row,
     task: str,
     entry: Entry,
-    measured: dict[tuple[str, str, str], Profile],
+    measured: dict[Place, Measured],
 ) -> Cell:
     first = entry.records[0]
-    profile = measured.get((first.cell["model"], first.cell["regime"], task))
-    inference = profile.inference if profile else None
+    cost = measured.get(place_of(first.cell), Measured())
     return Cell(
         board=board.title,
         row=number,
@@ -83,9 +71,8 @@ def _cell(
         score=over_seeds(entry.records) if first.status == "done" else NO_SCORE,
         trainable=first.cost.get("parameters_trainable"),
         size=first.cost.get("parameters_total"),
-        flops=inference.flops_per_example if inference else None,
-        latency=median(inference.latency_s) if inference and inference.latency_s else None,
-        hardware=str(profile.cell["hardware"]) if profile else "",
+        flops=cost.flops,
+        latency=cost.latency,
     )
 
 
@@ -93,13 +80,17 @@ NO_SCORE = OverSeeds(0, None, None, None, None, 0)
 
 
 def detail(cell: Cell) -> dict[str, Any]:
-    """What a dialog shows of a cell: settings, seeds, results, cost, provenance, the command."""
+    """What a dialog shows of a cell: score, settings, results, cost, provenance, the command."""
     records = cell.entry.records
     first = records[0]
+    seconds = [record.seconds for record in records if record.seconds is not None]
     provenance = dict(first.provenance)
     provenance.pop("outcomes_sha256", None)
     return {
         "name": f"{cell.model}, {cell.regime}, {cell.task}",
+        "score": cell.entry.text,
+        "interval": cell.entry.interval,
+        "marks": cell.entry.marks,
         "status": first.status,
         "reason": first.reason,
         "seeds": [[r.cell.get("seed"), _value(r)] for r in records],
@@ -111,30 +102,25 @@ def detail(cell: Cell) -> dict[str, Any]:
         "keys": [record.key for record in records],
         "results": [
             [row.split, row.subset, row.prompt, row.metric, row.score, row.norm]
-            + [_short(x) for x in (row.value, row.low, row.high)]
+            + [short(x) for x in (row.value, row.low, row.high)]
             + [row.n]
             for row in first.results[:MOST_RESULTS]
         ],
         "more_results": max(0, len(first.results) - MOST_RESULTS),
-        "baselines": {name: _short(value) for name, value in first.baselines.items()},
+        "baselines": {name: short(value) for name, value in first.baselines.items()},
         "counts": first.counts,
         "labels_used": first.labels_used,
         "seen_in_pretraining": first.seen_in_pretraining,
         "cost": first.cost,
-        "seconds": round(_seconds(records), 3) if "fit_s" in first.cost else None,
+        "seconds": round(fmean(seconds), 3) if seconds else None,
         "provenance": provenance,
     }
 
 
-def _seconds(records: Sequence[Record]) -> float:
-    """Mean over seeds of the time that fitting, predicting and scoring took."""
-    return fmean(sum(record.cost[phase] for phase in PHASES) for record in records)
-
-
 def _value(record: Record) -> float | None:
-    return _short(record.headline.value if record.headline else None)
+    return short(record.headline.value if record.headline else None)
 
 
-def _short(value: float | None) -> float | None:
+def short(value: float | None) -> float | None:
     """Six digits behind the point are more than any of these means."""
     return None if value is None else round(value, 6)

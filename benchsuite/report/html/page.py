@@ -19,13 +19,22 @@ from benchsuite.report.charts import require_charts
 from benchsuite.report.costs import PROFILE_HEADER, profile_rows
 from benchsuite.report.figures.plot import depth_svg, sizes_svg
 from benchsuite.report.figures.points import by_depth, by_size
-from benchsuite.report.html.cells import Cell, cells_of, detail
-from benchsuite.report.html.plots import cost_svg, drawn_cells, family_svg, heat_svg, regime_name
+from benchsuite.report.html.cells import Cell, cells_of, detail, short
+from benchsuite.report.html.plots import (
+    cost_svg,
+    drawn_cells,
+    family_svg,
+    heat_models,
+    heat_svg,
+    latency_of,
+    regime_name,
+)
 from benchsuite.report.markdown import LEGEND, PROFILE_LEGEND
 from benchsuite.report.published import published_rows
+from benchsuite.report.scaling.page import equal_tables
 from benchsuite.report.scaling.plot import to_svg as scaling_svg
 from benchsuite.report.scaling.points import collect
-from benchsuite.report.table import Board, percent, rank_text
+from benchsuite.report.table import COST_HEADER, Board, percent, rank_text
 
 SIZES = (1e6, 1e7, 1e8, 1e9)
 SIZE_NAMES = ("below 1 M", "1 to 10 M", "10 to 100 M", "100 M to 1 B", "1 B and more")
@@ -47,7 +56,7 @@ def render(
     require_charts()
     script, style = _datatables()
     cells = cells_of(boards, profiles)
-    kept = family.compare_families(boards, profiles)
+    kept, left = family.compare_all(boards, profiles)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -58,9 +67,11 @@ def render(
     here = Path(__file__).parent
     return environment.get_template("page.html.j2").render(
         boards=boards,
-        family=_family(kept),
+        family=_family(kept, left),
+        equal=equal_tables(found) if kept else [],
         plots=_plots(cells, found),
         costs=sorted(profile_rows(profiles).items()),
+        cost_header=COST_HEADER,
         profile_header=PROFILE_HEADER,
         profile_legend=PROFILE_LEGEND,
         legend=LEGEND.replace("**", "").replace("`", ""),
@@ -110,9 +121,9 @@ def _facts(
                 "kind": row.regime.partition(":")[0],
                 "family": "unknown",
                 "bucket": None,
-                "mean": _short(row.mean),
+                "mean": short(row.mean),
                 "mean_text": percent(row.mean),
-                "rank": None if row.rank is None else _short(row.rank.value),
+                "rank": None if row.rank is None else short(row.rank.value),
                 "rank_text": rank_text(row.rank),
                 "cells": {},
             }
@@ -131,9 +142,9 @@ def _facts(
         if cell.size is not None:
             mine["bucket"] = sum(cell.size >= limit for limit in SIZES)
         mine["cells"][cell.task] = {
-            "value": _short(cell.score.value),
-            "low": _short(cell.score.low),
-            "high": _short(cell.score.high),
+            "value": short(cell.score.value),
+            "low": short(cell.score.low),
+            "high": short(cell.score.high),
             "text": cell.entry.text,
             "interval": cell.entry.interval,
             "marks": cell.entry.marks,
@@ -152,10 +163,6 @@ def _facts(
     }
 
 
-def _short(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
-
-
 def _script_json(value: Any) -> str:
     """JSON that cannot end the script element it stands in."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
@@ -165,7 +172,7 @@ def _script_json(value: Any) -> str:
     return text
 
 
-def _family(kept: Sequence[family.Kept]) -> Mapping[str, Any] | None:
+def _family(kept: Sequence[family.Kept], left: Sequence[str]) -> Mapping[str, Any] | None:
     if not kept:
         return None
     equality = family.equality_rows(kept)
@@ -173,6 +180,7 @@ def _family(kept: Sequence[family.Kept]) -> Mapping[str, Any] | None:
         "legend": family.LEGEND.replace("`", ""),
         "header": family.HEADER,
         "rows": [one.cells() for one in kept],
+        "left": left,
         "equality_header": equality[0] if equality else (),
         "equality": equality[1:],
     }
@@ -189,31 +197,46 @@ def _own_ids(svg: str, name: str) -> str:
 
 def _plots(cells: Sequence[Cell], found: Sequence[Record]) -> list[dict[str, str]]:
     """The pictures there are records for, with a title and what they show."""
-    drawn = drawn_cells(cells)
-    plots: list[tuple[str, str, str, str | None]] = []
+    drawn, left_out = drawn_cells(cells)
+    plots: list[tuple[str, str, str, str | None, list[str]]] = []
     if drawn:
         front = "Dashed: the scores that no other reaches at the same cost or less (Pareto front)."
-        plots = [
-            ("trainable", "Score against trained parameters", front, cost_svg(drawn, "trainable")),
-            ("flops", "Score against FLOPs", front, cost_svg(drawn, "flops")),
-            ("latency", "Score against latency", front, cost_svg(drawn, "latency")),
-            ("heat", "Regime by task", "Scores, a panel a model.", heat_svg(drawn)),
-            ("families", "By family", "Scores with their intervals.", family_svg(drawn)),
-        ]
+        for cost, title in (
+            ("trainable", "Score against trained parameters"),
+            ("flops", "Score against FLOPs"),
+            ("latency", "Score against latency"),
+        ):
+            svg, without = cost_svg(drawn, cost)
+            text = front
+            if cost == "latency":
+                text += f" Medians of examples one by one, on {latency_of(drawn)[0]}."
+            plots.append((cost, title, text, svg, left_out + without))
+        text = "Scores, a panel a model."
+        plots.append(
+            ("heat", "Regime by task", text, heat_svg(drawn), left_out + heat_models(drawn)[1])
+        )
+        text = "Scores with their intervals."
+        plots.append(("families", "By family", text, family_svg(drawn), left_out))
     depths, sizes = by_depth(found), by_size(found)
     scaling = collect([one for one in found if not one.cell["task"].startswith("lm-eval:")])
     checkpoints = len({one.model for one in scaling.checkpoints})
     if depths:
         text = "Score against the share of blocks that is frozen."
-        plots.append(("depth", "Depth curve", text, depth_svg(depths)))
+        plots.append(("depth", "Depth curve", text, depth_svg(depths), []))
     if sizes:
         text = "Score against training examples; dashed: the same architecture untrained."
-        plots.append(("sizes", "Train-size curve", text, sizes_svg(sizes)))
+        plots.append(("sizes", "Train-size curve", text, sizes_svg(sizes), []))
     if checkpoints > len({one.series for one in scaling.checkpoints}):
         text = "Zero-shot scores against tokens read, and FLOPs spent, in pretraining."
-        plots.append(("scaling", "Scaling curve", text, scaling_svg(scaling)))
+        plots.append(("scaling", "Scaling curve", text, scaling_svg(scaling), []))
     return [
-        {"id": name, "title": title, "text": text, "svg": _own_ids(svg, name)}
-        for name, title, text, svg in plots
+        {
+            "id": name,
+            "title": title,
+            "text": text,
+            "left_out": f"Not drawn: {'; '.join(without)}." if without else "",
+            "svg": _own_ids(svg, name),
+        }
+        for name, title, text, svg, without in plots
         if svg is not None
     ]

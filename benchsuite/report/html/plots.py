@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchsuite.report.charts import COLOURS, svg_of
+from benchsuite.report.charts import COLOURS, SHAPES, cycled, svg_of
 from benchsuite.report.family import FAMILIES
 from benchsuite.report.html.cells import Cell
 from benchsuite.report.table import METRIC_NAMES, PLAIN_METRICS
@@ -15,16 +15,27 @@ from benchsuite.report.table import METRIC_NAMES, PLAIN_METRICS
 if TYPE_CHECKING:
     import altair as alt
 
-MOST_TASKS = 12
+MOST_TASKS = 20
 MOST_MARKS = 400
+MOST_PANELS = 24
 WIDTH, HEIGHT = 250, 190
-SHAPES = (
-    *("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-left"),
-    *("triangle-right", "wedge", "arrow"),
+PAGE_WIDTH = 1150
+"""What a picture may take across without being wider than a usual window."""
+LEGEND_WIDTH = 170
+NAME_WIDTH = 140
+"""Most that names of regimes take beside a panel."""
+TITLE_WIDTH = 300
+"""Most that the name of a model takes above a panel."""
+SQUARE = 46
+# Between the nine, red, green and blue are interpolated, so that a colour can be told from a score.
+VIRIDIS = (
+    *("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30"),
+    "#fde725",
 )
 
 Tables = dict[str, list[dict[str, Any]]]
 
+LATENCY = "milliseconds an example, latency"
 COSTS: dict[str, tuple[str, Callable[[Cell], float | None]]] = {
     # A logarithmic axis has no 0: what trains nothing stands at its left end, which says 0.
     "trainable": (
@@ -32,51 +43,79 @@ COSTS: dict[str, tuple[str, Callable[[Cell], float | None]]] = {
         lambda cell: None if cell.trainable is None else max(cell.trainable, 1),
     ),
     "flops": ("FLOPs an example, inference", lambda cell: cell.flops),
-    "latency": ("seconds an example, latency", lambda cell: cell.latency),
 }
 
 
-def drawn_cells(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells that plots show: scored, of the tasks with the most, as many as a page can hold.
+def drawn_cells(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
+    """The cells that plots show, and what is to be said of those that they do not.
 
-    Checkpoints of a pretraining are left to the scaling curves, lm-eval's tasks to the table.
+    Shown are scores of the tasks that have the most, and of whole rows from the top of each board,
+    as many as a page can hold. Checkpoints of a pretraining are left to the scaling curves, tasks
+    of lm-eval to the table.
     """
-    scored = [
-        cell
-        for cell in cells
-        if cell.score.value is not None
-        and cell.entry.records[0].headline is not None
-        and cell.entry.records[0].headline.metric not in PLAIN_METRICS
-        and not cell.task.startswith("lm-eval:")
-        and not ("@" in cell.model and cell.entry.records[0].provenance.get("pretraining"))
-    ]
-    often = [task for task, _ in Counter(cell.task for cell in scored).most_common(MOST_TASKS)]
-    return [cell for cell in scored if cell.task in often][:MOST_MARKS]
+    left_out = []
+    scored = [cell for cell in cells if cell.score.value is not None]
+    kept = [cell for cell in scored if not _is_of_lm_eval(cell)]
+    if len(kept) < len(scored):
+        left_out.append(f"{len(scored) - len(kept):,} scores of lm-eval's tasks")
+    final = [cell for cell in kept if not _is_checkpoint(cell)]
+    if len(final) < len(kept):
+        left_out.append(f"{len(kept) - len(final):,} scores of checkpoints of a pretraining")
+    often = [task for task, _ in Counter(cell.task for cell in final).most_common()]
+    if often[MOST_TASKS:]:
+        left_out.append(f"the tasks with the fewest scores ({', '.join(often[MOST_TASKS:])})")
+    rows: dict[tuple[int, str], list[Cell]] = defaultdict(list)
+    for cell in final:
+        if cell.task in often[:MOST_TASKS]:
+            rows[cell.row, cell.board].append(cell)
+    drawn: list[Cell] = []
+    places = sorted(rows, key=lambda place: place[0])
+    for number, place in enumerate(places):
+        if len(drawn) + len(rows[place]) > MOST_MARKS:
+            lost = sum(len(rows[other]) for other in places[number:])
+            left_out.append(
+                f"{len(places) - number:,} of {len(places):,} rows, the last of the tables "
+                f"({lost:,} scores)"
+            )
+            break
+        drawn += rows[place]
+    return drawn, left_out
 
 
-def cost_svg(cells: Sequence[Cell], cost: str) -> str | None:
+def _is_of_lm_eval(cell: Cell) -> bool:
+    """Whether lm-eval made the score, or its metric is no share."""
+    headline = cell.entry.records[0].headline
+    plain = headline is None or headline.metric in PLAIN_METRICS
+    return plain or cell.task.startswith("lm-eval:")
+
+
+def _is_checkpoint(cell: Cell) -> bool:
+    return "@" in cell.model and bool(cell.entry.records[0].provenance.get("pretraining"))
+
+
+def cost_svg(cells: Sequence[Cell], cost: str) -> tuple[str | None, list[str]]:
     """A panel a task: score against a cost, with the line no model beats; None without any cost.
 
-    Only cells of one hardware: the one with the most profiles, where the cost is measured.
+    Latencies are of one hardware, that with the most of them. Returns also what is not drawn.
     """
     import altair as alt
 
-    title, get = COSTS[cost]
+    title, get = COSTS[cost] if cost in COSTS else (LATENCY, latency_of(cells)[1])
+    form = ".3~g" if title == LATENCY else ".3~s"  # of milliseconds no thousandths
     known = [cell for cell in cells if get(cell) is not None]
-    if cost != "trainable" and known:
-        hardware = Counter(cell.hardware for cell in known).most_common(1)[0][0]
-        known = [cell for cell in known if cell.hardware == hardware]
-        title += f" ({hardware})"
-    if not known:
-        return None
+    left_out = []
+    if len(known) < len(cells):
+        left_out.append(f"{len(cells) - len(known):,} scores without this cost")
+    zero = "" if title == LATENCY else "datum.value == 1 ? '0' : "
     families = families_of(known)
     regimes = sorted({regime_name(cell) for cell in known})
     tables: Tables = {}
-    panels = []
+    panels, alike = [], []
     for task in sorted({cell.task for cell in known}):
         mine = [cell for cell in known if cell.task == task]
         spent = [get(cell) or 1.0 for cell in mine]
         if max(spent) == min(spent):
+            alike.append(task)
             continue
         across = (
             alt.X("cost:Q")
@@ -84,7 +123,7 @@ def cost_svg(cells: Sequence[Cell], cost: str) -> str | None:
             .axis(
                 title=f"{title} (log scale)",
                 values=_decades(min(spent), max(spent)),
-                labelExpr="datum.value == 1 ? '0' : format(datum.value, '~s')",
+                labelExpr=f"{zero}format(datum.value, '{form}')",
             )
         )
         values = [_mark(cell) | {"cost": get(cell)} for cell in mine]
@@ -93,10 +132,12 @@ def cost_svg(cells: Sequence[Cell], cost: str) -> str | None:
             y=alt.Y("score:Q").scale(zero=False).axis(title=_metric(mine[0])),
         )
         marks = base.mark_point(filled=True, size=60, opacity=0.85).encode(
-            color=alt.Color("family:N").scale(domain=families, range=list(COLOURS)),
+            color=alt.Color("family:N").scale(
+                domain=families, range=cycled(COLOURS, len(families))
+            ),
             shape=alt.Shape(
                 "kind:N",
-                scale=alt.Scale(domain=regimes, range=_shapes(len(regimes))),
+                scale=alt.Scale(domain=regimes, range=cycled(SHAPES, len(regimes))),
                 legend=alt.Legend(
                     title="regime", symbolFillColor="#888888", symbolStrokeColor="#888888"
                 ),
@@ -111,21 +152,48 @@ def cost_svg(cells: Sequence[Cell], cost: str) -> str | None:
             .encode(x=across, y="score:Q")
         )
         panels.append(alt.layer(line, marks).properties(width=WIDTH, height=HEIGHT, title=task))
-    return svg_of(_grid(panels), tables) if panels else None
+    if alike:
+        left_out.append(f"tasks of one cost alone ({', '.join(alike)})")
+    return (svg_of(_grid(panels), tables) if panels else None), left_out
+
+
+def latency_of(cells: Sequence[Cell]) -> tuple[str, Callable[[Cell], float | None]]:
+    """The hardware with the most cells, and what is shown of one: milliseconds there."""
+    counts = Counter(hardware for cell in cells for hardware in cell.latency)
+    hardware = min(counts, key=lambda name: (-counts[name], name), default="")
+
+    def milliseconds(cell: Cell) -> float | None:
+        seconds = cell.latency.get(hardware)
+        return None if seconds is None else 1000 * seconds
+
+    return hardware, milliseconds
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """Powers of ten from low to high, every second one where there are many."""
-    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-    powers = range(first, last + 1, 1 if last - first < 6 else 2)
-    return [10.0**power for power in powers] or [low]
+    """Powers of ten from low to high, fewer where there are many, more between where there are few.
+
+    Between are 2 and 5 times the powers; without any of them low alone.
+    """
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    powers = range(first, last + 1, 1 if last - first < 7 else 2)
+    for digits in ((1,), (1, 2, 5)):
+        ticks = [digit * 10.0**power for power in powers for digit in digits]
+        # What a power's rounding costs is no reason to leave an end out.
+        inside = [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
+        if len(inside) > 1:
+            return inside
+    return inside or [low]
 
 
 def pareto(cells: Sequence[Cell], get: Callable[[Cell], float | None]) -> set[str]:
-    """Labels of the cells that no other beats in score at the same cost or less."""
+    """Labels of the cells that no other beats in score at the same cost or less.
+
+    Those of other data or caps than most are not among them, and beat nobody.
+    """
     best: float | None = None
     front = set()
-    ordered = sorted(cells, key=lambda cell: (get(cell) or 0.0, -(cell.score.value or 0.0)))
+    alike = [cell for cell in cells if "apart" not in cell.entry.marks]
+    ordered = sorted(alike, key=lambda cell: (get(cell) or 0.0, -(cell.score.value or 0.0)))
     for cell in ordered:
         value = cell.score.value or 0.0
         if best is None or value > best:
@@ -134,34 +202,74 @@ def pareto(cells: Sequence[Cell], get: Callable[[Cell], float | None]) -> set[st
     return front
 
 
+def heat_models(cells: Sequence[Cell]) -> tuple[list[str], list[str]]:
+    """The models that the heat map has a panel for, the first of the tables, and what is left."""
+    models = list(dict.fromkeys(cell.model for cell in cells))
+    left = len(models) - MOST_PANELS
+    return sorted(models[:MOST_PANELS]), [f"{left:,} further models"] if left > 0 else []
+
+
 def heat_svg(cells: Sequence[Cell]) -> str:
     """Regimes by tasks, a panel a model: the score as a number on its colour."""
     import altair as alt
 
+    models, _ = heat_models(cells)
+    cells = [cell for cell in cells if cell.model in models]
     tasks = sorted({cell.task for cell in cells})
-    scores = [100 * (cell.score.value or 0.0) for cell in cells]
+    scores = [_mark(cell)["score"] for cell in cells]
+    low, high = min(scores), max(scores)
+    steps = len(VIRIDIS) - 1
+    stops = [low + (high - low or 1.0) * number / steps for number in range(steps + 1)]
+    colours = alt.Scale(domain=stops, range=list(VIRIDIS), interpolate="rgb")
     tables: Tables = {}
-    light = min(scores) + 0.55 * (max(scores) - min(scores))  # from here on viridis is bright
     panels = []
-    for model in sorted({cell.model for cell in cells}):
-        mine = [cell for cell in cells if cell.model == model]
-        base = alt.Chart(_named(tables, [_mark(cell) for cell in mine])).encode(
+    for model in models:
+        mine = [_mark(cell) for cell in cells if cell.model == model]
+        values = [one | {"ink": ink_on(viridis(one["score"], low, high))} for one in mine]
+        base = alt.Chart(_named(tables, values)).encode(
             x=alt.X("task:N").scale(domain=tasks).axis(title=None, labelAngle=-40),
-            y=alt.Y("regime:N").axis(title=None, labelLimit=140),
+            y=alt.Y("regime:N").axis(title=None, labelLimit=NAME_WIDTH),
         )
         squares = base.mark_rect(cornerRadius=2).encode(
-            color=alt.Color("score:Q").scale(scheme="viridis").legend(title="score"),
+            color=alt.Color("score:Q", scale=colours).legend(title="score"),
             description="label:N",
         )
         numbers = base.mark_text(fontSize=10, aria=False).encode(
-            text=alt.Text("score:Q", format=".1f"),
-            color=alt.condition(
-                alt.datum.score > light, alt.value("#111111"), alt.value("#ffffff")
-            ),
+            text=alt.Text("score:Q", format=".1f"), fill=alt.Fill("ink:N", scale=None)
         )
-        size = {"width": alt.Step(46), "height": alt.Step(20)}
-        panels.append(alt.layer(squares, numbers).properties(title=model, **size))
-    return svg_of(_grid(panels).resolve_scale(color="shared"), tables)
+        size = {"width": alt.Step(SQUARE), "height": alt.Step(20)}
+        title = alt.TitleParams(model, limit=TITLE_WIDTH)
+        panels.append(alt.layer(squares, numbers).properties(title=title, **size))
+    longest = max(len(cell.model) for cell in cells)
+    wide = max(SQUARE * len(tasks) + _names_width(cells), min(TITLE_WIDTH, 7 * longest) + 20)
+    grid = _grid(panels, max(1, (PAGE_WIDTH - LEGEND_WIDTH) // wide))
+    return svg_of(grid.resolve_scale(color="shared"), tables)
+
+
+def viridis(score: float, low: float, high: float) -> str:
+    """The colour of a score between the lowest and the highest one."""
+    at = (len(VIRIDIS) - 1) * (score - low) / ((high - low) or 1.0)
+    first = min(int(at), len(VIRIDIS) - 2)
+    channels = zip(_channels(VIRIDIS[first]), _channels(VIRIDIS[first + 1]), strict=True)
+    return "#" + "".join(f"{round(a + (at - first) * (b - a)):02x}" for a, b in channels)
+
+
+def ink_on(colour: str) -> str:
+    """Black or white, whichever has more contrast with a colour: always more than 4.5."""
+    # The contrast with white is 1.05 / (l + 0.05), that with black (l + 0.05) / 0.05.
+    return "#000000" if (luminance(colour) + 0.05) ** 2 > 1.05 * 0.05 else "#ffffff"
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance from 0 (black) to 1, as WCAG 2 defines it."""
+    parts = [part / 255 for part in _channels(colour)]
+    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
+    return sum(weight * x for weight, x in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def _channels(colour: str) -> list[int]:
+    """Red, green and blue of `#rrggbb`."""
+    return [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
 
 
 def family_svg(cells: Sequence[Cell]) -> str:
@@ -169,6 +277,8 @@ def family_svg(cells: Sequence[Cell]) -> str:
     import altair as alt
 
     families = families_of(cells)
+    room = (PAGE_WIDTH - LEGEND_WIDTH) // len(families) - _names_width(cells)
+    width = max(100, min(WIDTH, room))
     tables: Tables = {}
     rows = []
     for task in sorted({cell.task for cell in cells}):
@@ -177,26 +287,36 @@ def family_svg(cells: Sequence[Cell]) -> str:
         ends = [value for cell in mine for value in _span(cell)]
         scale = alt.Scale(domain=[100 * min(ends), 100 * max(ends)], nice=True, zero=False)
         axis = alt.Axis(title=_metric(mine[0]), tickCount=5)
+        colours = alt.Scale(domain=models, range=cycled(COLOURS, len(models)))
+        shapes = alt.Scale(domain=models, range=cycled(SHAPES, len(models)))
         columns = []
         for family in families:
             values = [_mark(cell) for cell in mine if cell.family == family]
             base = alt.Chart(_named(tables, values)).encode(
-                y=alt.Y("regime:N").axis(title=None, labelLimit=140),
+                y=alt.Y("regime:N").axis(title=None, labelLimit=NAME_WIDTH),
                 yOffset="model:N",
-                color=alt.Color("model:N").scale(domain=models, range=list(COLOURS)),
+                color=alt.Color("model:N", scale=colours),
             )
             bars = base.mark_rule(aria=False).encode(
                 x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q"
             )
             points = base.mark_point(filled=True, size=40, opacity=1).encode(
-                x=alt.X("score:Q", scale=scale, axis=axis), description="label:N"
+                x=alt.X("score:Q", scale=scale, axis=axis),
+                shape=alt.Shape("model:N", scale=shapes),
+                description="label:N",
             )
             height = alt.Step(11, **{"for": "offset"})
-            panel = alt.layer(bars, points).properties(width=WIDTH, height=height, title=family)
+            panel = alt.layer(bars, points).properties(width=width, height=height, title=family)
             columns.append(panel)
-        row = alt.hconcat(*columns, title=task).resolve_scale(color="shared", yOffset="independent")
-        rows.append(row)
-    return svg_of(alt.vconcat(*rows).resolve_scale(color="independent"), tables)
+        row = alt.hconcat(*columns, title=task)
+        rows.append(row.resolve_scale(color="shared", shape="shared", yOffset="independent"))
+    grid = alt.vconcat(*rows).resolve_scale(color="independent", shape="independent")
+    return svg_of(grid, tables)
+
+
+def _names_width(cells: Sequence[Cell]) -> int:
+    """About what the names of the cells' regimes take beside a panel, with its margins."""
+    return min(NAME_WIDTH, 6 * max(len(cell.regime) for cell in cells)) + 30
 
 
 def _named(tables: Tables, values: list[dict[str, Any]]) -> alt.NamedData:
@@ -219,11 +339,11 @@ def regime_name(cell: Cell) -> str:
     return str(cell.entry.records[0].cell.get("regime_name") or cell.regime)
 
 
-def _grid(panels: Sequence[alt.LayerChart | alt.FacetChart]) -> alt.VConcatChart:
-    """Panels, three a row."""
+def _grid(panels: Sequence[alt.LayerChart | alt.FacetChart], across: int = 3) -> alt.VConcatChart:
+    """Panels, so many a row."""
     import altair as alt
 
-    rows = [alt.hconcat(*panels[at : at + 3]) for at in range(0, len(panels), 3)]
+    rows = [alt.hconcat(*panels[at : at + across]) for at in range(0, len(panels), across)]
     return alt.vconcat(*rows)
 
 
@@ -261,8 +381,3 @@ def _metric(cell: Cell) -> str:
     headline = cell.entry.records[0].headline
     assert headline is not None
     return f"{METRIC_NAMES.get(headline.metric, headline.metric)} (%)"
-
-
-def _shapes(n: int) -> list[str]:
-    """As many shapes as regimes; they repeat beyond seven, and the labels tell them apart."""
-    return [SHAPES[number % len(SHAPES)] for number in range(n)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchsuite.errors import InputError
@@ -15,7 +16,6 @@ from benchsuite.report.scaling.points import (
     MEASURES,
     SLACK,
     Checkpoint,
-    Measure,
     Panel,
     Scaling,
     Score,
@@ -56,46 +56,67 @@ def write_scaling(store: Path, out: Path | None = None) -> Path:
 def render(scaling: Scaling) -> str:
     """The page, the same for the same scaling."""
     lines = ["# Scaling curves", "", LEGEND, "", f"![Scores by tokens and by FLOPs]({PICTURE})"]
-    lines += ["", "## Every checkpoint", "", *_table(scaling, scaling.checkpoints), ""]
-    for measure in MEASURES:
-        lines += at_equal(scaling, measure)
+    header, rows = _table(scaling, scaling.checkpoints)
+    lines += ["", "## Every checkpoint", "", *pipe_table(header, rows, left=2), ""]
+    for table in _equal(scaling):
+        lines += _section(table, "##")
     if scaling.notes:
         lines += ["Notes:", "", *(f"- {escape(note)}" for note in scaling.notes)]
     return "\n".join(lines).rstrip() + "\n"
 
 
+@dataclass(frozen=True, slots=True)
+class EqualTable:
+    """Checkpoints that spent alike, as a table; text says what they spent."""
+
+    title: str
+    text: str
+    header: list[str]
+    rows: list[list[str]]
+
+
 def equal_sections(found: Sequence[Record]) -> list[str]:
     """Zero-shot scores at equal tokens and at equal FLOPs, as sections of a larger page."""
+    return [line for table in equal_tables(found) for line in _section(table, "###")]
+
+
+def equal_tables(found: Sequence[Record]) -> list[EqualTable]:
+    """Zero-shot scores at equal tokens and at equal FLOPs; lm-eval's tasks are left out."""
     scaling = collect([one for one in found if not one.cell["task"].startswith("lm-eval:")])
-    return [line for measure in MEASURES for line in at_equal(scaling, measure, "###")]
+    return _equal(scaling)
 
 
-def at_equal(scaling: Scaling, measure: Measure, heading: str = "##") -> list[str]:
-    """A section with the latest checkpoint of each series that spent no more than the others."""
-    budget, within = latest_within(scaling.checkpoints, measure)
-    if len(within) < 2:
-        return []
-    title = MEASURES[measure]
-    amount = f"{budget:,.0f}" if measure == "tokens" else _flops(budget)
-    text = [
-        f"The latest checkpoint of each model within {amount} {title}, where the most modest one "
-        f"ends ({SLACK:.0%} more counts as equal). Checkpoints are far apart: what each really "
-        "spent is in its row."
-    ]
-    text += [f"{name}: its first one is beyond that." for name, one in within.items() if not one]
-    chosen = [one for one in within.values() if one is not None]
-    return [
-        f"{heading} At equal {title}",
-        "",
-        escape(" ".join(text)),
-        "",
-        *_table(scaling, chosen),
-        "",
-    ]
+def _equal(scaling: Scaling) -> list[EqualTable]:
+    """By measure the latest checkpoint of each series that spent no more than the others."""
+    tables = []
+    for measure, title in MEASURES.items():
+        budget, within = latest_within(scaling.checkpoints, measure)
+        if len(within) < 2:
+            continue
+        amount = f"{budget:,.0f}" if measure == "tokens" else _flops(budget)
+        text = [
+            f"The latest checkpoint of each model within {amount} {title}, where the most modest "
+            f"one ends ({SLACK:.0%} more counts as equal). Checkpoints are far apart: what each "
+            "really spent is in its row."
+        ]
+        text += [
+            f"{name}: its first one is beyond that." for name, one in within.items() if not one
+        ]
+        chosen = [one for one in within.values() if one is not None]
+        table = EqualTable(f"At equal {title}", " ".join(text), *_table(scaling, chosen))
+        tables.append(table)
+    return tables
 
 
-def _table(scaling: Scaling, checkpoints: Sequence[Checkpoint]) -> list[str]:
-    """Rows: untrained models, the checkpoints, chance. Columns: what was spent, then each panel."""
+def _section(table: EqualTable, heading: str) -> list[str]:
+    lines = pipe_table(table.header, table.rows, left=2)
+    return [f"{heading} {table.title}", "", escape(table.text), "", *lines, ""]
+
+
+def _table(
+    scaling: Scaling, checkpoints: Sequence[Checkpoint]
+) -> tuple[list[str], list[list[str]]]:
+    """A header: what was spent, then each panel; rows: untrained models, checkpoints, chance."""
     panels = scaling.panels
     header = ["model", "family", "tokens", "FLOPs", *(panel.title for panel in panels)]
     rows: list[list[str]] = []
@@ -110,7 +131,7 @@ def _table(scaling: Scaling, checkpoints: Sequence[Checkpoint]) -> list[str]:
     if any(panel.chance is not None for panel in panels):
         chance = [shown(panel.metric, panel.chance) for panel in panels]
         rows.append(["chance", "-", "-", "-", *chance])
-    return pipe_table(header, rows, left=2)
+    return header, rows
 
 
 def _found(panel: Panel, checkpoint: Checkpoint) -> Score | None:

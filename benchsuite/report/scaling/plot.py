@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchsuite.report.charts import COLOURS, SHAPES, require_charts, svg_of
+from benchsuite.report.charts import COLOURS, SHAPES, cycled, require_charts, svg_of
 from benchsuite.report.scaling.points import MEASURES, Checkpoint, Measure, Panel, Scaling
 from benchsuite.report.table import METRIC_NAMES, PLAIN_METRICS
 
@@ -92,8 +92,9 @@ def _panel(
     import altair as alt
 
     legend = alt.Legend(title=LEGEND_TITLE, symbolOpacity=1)
-    colour = alt.Color("model:N", legend=legend).scale(domain=names, range=list(COLOURS))
-    shape = alt.Shape("model:N", legend=legend).scale(domain=names, range=list(SHAPES))
+    colours, shapes = cycled(COLOURS, len(names)), cycled(SHAPES, len(names))
+    colour = alt.Color("model:N", legend=legend).scale(domain=names, range=colours)
+    shape = alt.Shape("model:N", legend=legend).scale(domain=names, range=shapes)
     spent = _spent(checkpoints, measure)
     low, high = min(spent) / 1.25, max(spent) * 1.25
     across = (

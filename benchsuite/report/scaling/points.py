@@ -201,7 +201,7 @@ def _panel(title: str, group: Iterable[Record]) -> Panel:
 def _checkpoint(record: Record) -> Checkpoint | None:
     """What a record says of its model's pretraining; None where that is nothing."""
     said = record.provenance.get("pretraining")
-    if not said or not said["tokens"]:
+    if not said or not said.get("tokens"):
         return None
     model = record.cell["model"]
     return Checkpoint(
@@ -209,7 +209,7 @@ def _checkpoint(record: Record) -> Checkpoint | None:
         series=series_of(model),
         family=str(record.cell.get("family")),
         tokens=said["tokens"],
-        flops=said["flops"],
+        flops=said.get("flops"),
     )
 
 

@@ -11,9 +11,10 @@ import pytest
 
 from benchsuite import records
 from benchsuite.records import Record
-from benchsuite.report import write_report
+from benchsuite.report import html, table, write_report
 from tests.check.made import flipped, store_record
 from tests.made import made_record
+from tests.report.html.made import cell_record, plotted_store
 
 FAMILIES = {"bert": "encoder", "gpt": "decoder", "t5": "encoder-decoder"}
 REGIMES = {"zeroshot": 0, "lora": 50_000, "bitfit": 17_000, "full": 7_000_000}
@@ -58,6 +59,33 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         write_report(made_store(folder / "store"), folder / "out")
     return folder / "out"
+
+
+@pytest.fixture(scope="session")
+def plotted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of records and profiles of which there is every plot."""
+    folder = tmp_path_factory.mktemp("plotted")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        write_report(plotted_store(folder / "store"), folder / "out")
+    return folder / "out" / "leaderboard.html"
+
+
+@pytest.fixture(scope="session")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a table of 70 rows and 10 tasks, with means and ranks."""
+    found = [
+        cell_record(
+            f"some-model-{number}",
+            value=0.3 + number / 200,
+            task=f"glue/a_task_of_quite_a_long_name_{at}",
+        )
+        for number in range(70)
+        for at in range(10)
+    ]
+    path = tmp_path_factory.mktemp("wide") / "leaderboard.html"
+    path.write_text(html.render(table.build(found), found), encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
+from benchsuite.report import html, table
 from tests.report.html.conftest import FAMILIES, HOSTILE, REGIMES, TASKS
+from tests.report.html.made import cell_record
 
 
 @pytest.fixture
@@ -27,6 +28,24 @@ def page(browser: Any, report: Path) -> Iterator[Any]:
     yield opened
     assert not troubles
     context.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Any]:
+    """A way to open any page in a window of any width; its contexts are closed."""
+    contexts = []
+
+    def opened(path: Path, width: int = 1280, state: str = "", **options: Any) -> Any:
+        size = {"width": width, "height": 800}
+        contexts.append(browser.new_context(viewport=size, offline=True, **options))
+        page = contexts[-1].new_page()
+        page.goto(path.as_uri() + state)
+        page.wait_for_selector("html[data-ready=yes]")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
 
 
 def rows(page: Any) -> list[list[str]]:
@@ -97,27 +116,11 @@ def test_a_cell_opens_with_the_keyboard(page: Any) -> None:
     page.keyboard.press("Enter")
     text = page.locator("#cell").inner_text()
     assert "bench run --model bert <made>" in text and "score by seed" in text
+    shown = cell.inner_text().split()
+    first = page.locator("#cell-body p").first.inner_text()
+    assert first.startswith(" ".join(shown[:3])) and "over 2 seeds" in first
     page.keyboard.press("Escape")
     assert not page.locator("#cell").is_visible()
-
-
-def test_marks_of_the_plots_are_the_records(page: Any, report: Path) -> None:
-    frame = pd.read_parquet(report / "leaderboard.parquet")
-    done = frame[frame["status"] == "done"]
-    means = done.groupby(["model", "regime", "task"])["value"].mean()
-    for plot in ("trainable", "heat", "families"):
-        labels = page.evaluate(
-            f"[...document.querySelectorAll('#plot-{plot} [role=graphics-symbol][aria-label]')]"
-            ".map(mark => mark.getAttribute('aria-label'))"
-        )
-        labels = [label for label in labels if re.match(r"\S+, \S+, mini/", label)]
-        assert len(labels) == len(means)
-        for label in labels[:3]:
-            model, regime, rest = label.split(", ", 2)
-            task, score = rest.split(": ")
-            assert float(score.split(" ")[0]) == pytest.approx(
-                100 * means[model, regime, task], abs=0.051
-            )
 
 
 def test_it_is_dark_where_that_is_preferred_and_fits_a_phone(browser: Any, report: Path) -> None:
@@ -135,3 +138,194 @@ def test_it_is_dark_where_that_is_preferred_and_fits_a_phone(browser: Any, repor
         assert sum(numbers[:3]) < 150 or (len(numbers) == 4 and numbers[3] == 0)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
+
+
+def test_a_score_is_announced_with_its_marks(page: Any) -> None:
+    label = page.locator("button.score[aria-label^='bert, lora, mini/choice']").get_attribute(
+        "aria-label"
+    )
+    assert re.search(r": [\d.]+ \[.*\], .*over 2 seeds", label)
+    assert any(
+        "not significantly worse than the best" in one.get_attribute("aria-label")
+        for one in page.locator("button.score").all()
+    )
+
+
+def test_sorting_is_announced_without_markup(page: Any) -> None:
+    labels = [
+        one.get_attribute("aria-label") for one in page.locator("#board-0 .dt-column-order").all()
+    ]
+    assert any(label.startswith(f"{TASKS[1]} accuracy") for label in labels)
+    assert not any(set("<>") & set(label) for label in labels)
+
+
+def test_a_pop_up_closes_on_escape_and_when_focus_leaves_it(page: Any) -> None:
+    box, summary = (
+        page.locator("[data-filter=family]"),
+        page.locator("[data-filter=family] summary"),
+    )
+    summary.click()
+    page.locator("[data-filter=family] input").first.focus()
+    page.keyboard.press("Escape")
+    assert box.get_attribute("open") is None
+    assert page.evaluate("document.activeElement.parentElement.dataset.filter") == "family"
+    page.keyboard.press("Enter")
+    assert box.get_attribute("open") is not None
+    page.locator("[data-filter=family] input").last.focus()
+    assert box.get_attribute("open") is not None
+    page.keyboard.press("Tab")
+    assert box.get_attribute("open") is None
+
+
+@pytest.mark.parametrize("section", ["families", "plots", "legend"])
+def test_a_jump_moves_the_focus_to_a_heading_that_can_be_seen(page: Any, section: str) -> None:
+    page.evaluate("document.body.style.paddingBottom = '2000px'")
+    page.locator(f"nav a[href='#{section}']").click()
+    top, bar, name = page.evaluate(
+        "[document.activeElement.getBoundingClientRect().top,"
+        " document.querySelector('.filters').getBoundingClientRect().bottom,"
+        " document.activeElement.tagName]"
+    )
+    assert name == "H2" and bar <= top < bar + 60
+
+
+def test_a_link_pasted_into_an_open_page_is_followed(page: Any) -> None:
+    page.evaluate("location.hash = 'family=encoder&find=ber&sort=0:3:asc'")
+    page.wait_for_function("document.querySelectorAll('#board-0 tbody tr').length === 4")
+    assert page.locator("[data-filter=family] input[value=encoder]").is_checked()
+    assert page.locator("[data-filter=family] summary").inner_text() == "Family: encoder"
+    assert page.locator("#find").input_value() == "ber"
+    assert [regime for _, regime in rows(page)] == ["zeroshot", "lora", "bitfit", "full"]
+    page.evaluate("location.hash = ''")
+    page.wait_for_function("document.querySelectorAll('#board-0 tbody tr').length > 10")
+    assert page.locator("#find").input_value() == ""
+
+
+def test_what_a_link_says_of_other_pages_is_passed_over(open_page: Any, report: Path) -> None:
+    state = "#family=nobody&regime=lora&task=toString&size=length&sort=0:99:asc&sort=7:0:up"
+    page = open_page(report / "leaderboard.html", state=state)
+    assert len(rows(page)) == 3
+    assert page.evaluate("location.hash") == "#regime=lora"
+
+
+def test_rows_without_a_score_come_last_both_ways(page: Any) -> None:
+    for way in ("asc", "desc"):
+        page.evaluate(f"location.hash = 'sort=0:3:{way}'")
+        page.wait_for_function(f"document.querySelector('#board-0 th[aria-sort^={way}]')")
+        shown = rows(page)
+        assert shown[-1] == [HOSTILE, "zeroshot"]
+        assert shown[0][0] == {"asc": "bert", "desc": "t5"}[way]
+
+
+def scrolled(page: Any) -> dict[str, Any]:
+    """Where the names of the first row stand before and after scrolling sideways."""
+    found: dict[str, Any] = page.evaluate(
+        """() => {
+          const scroller = document.querySelector(".dt-layout-table > div");
+          const cells = () => [...document.querySelectorAll("#board-0 tbody tr:first-child td")]
+            .slice(0, 3).map((cell) => cell.getBoundingClientRect());
+          const before = cells();
+          scroller.scrollLeft = 200;
+          const after = cells();
+          const colours = [...document.querySelectorAll("#board-0 .model, #board-0 .regime")]
+            .filter((node) => ["TD", "TH"].includes(node.tagName))
+            .map((node) => getComputedStyle(node).backgroundColor);
+          return {
+            moved: after.map((box, at) => box.left - before[at].left),
+            right: after.map((box) => box.right), left: after.map((box) => box.left),
+            width: after.map((box) => box.width), colours: [...new Set(colours)],
+            small: getComputedStyle(document.querySelector("#board-0 td .regime")).display,
+          };
+        }"""
+    )
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_model_and_regime_stay_in_sight(open_page: Any, wide: Path, scheme: str) -> None:
+    found = scrolled(open_page(wide, 1100, color_scheme=scheme))
+    assert found["moved"][:2] == pytest.approx([0, 0], abs=0.5) and found["moved"][2] < -50
+    assert found["left"][1] == pytest.approx(found["right"][0], abs=0.5)
+    assert found["small"] == "none"
+    assert all(colour.startswith("rgb(") for colour in found["colours"])  # opaque
+
+
+def test_on_a_phone_the_regime_stands_below_the_model(open_page: Any, wide: Path) -> None:
+    found = scrolled(open_page(wide, 390))
+    assert found["moved"][0] == pytest.approx(0, abs=0.5) and found["moved"][2] < -150
+    assert found["width"][1] == 0 and found["small"] == "block"
+    assert found["width"][0] < 190
+
+
+def test_a_table_is_printed_whole(open_page: Any, wide: Path) -> None:
+    page = open_page(wide, 1062)  # A4 across, but for its margins
+    assert page.locator("#board-0 tbody tr").count() == 50
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("#board-0 tbody tr").count() == 70
+    ends = page.evaluate(
+        "[...document.querySelectorAll('#board-0 tr')].map(row => [row.cells.length,"
+        " Math.max(...[...row.cells].map(cell => cell.getBoundingClientRect().right))])"
+    )
+    assert {cells for cells, _ in ends} == {14} and max(right for _, right in ends) <= 1062
+    broken = page.evaluate(
+        """[...document.querySelectorAll("#board-0 td b, #board-0 td.number")].filter((node) => {
+          const range = document.createRange();
+          range.selectNodeContents(node);
+          return !node.textContent.includes("[") && range.getClientRects().length > 1;
+        }).length"""
+    )
+    assert broken == 0  # no number is parted between two lines
+    assert (
+        page.evaluate(
+            "getComputedStyle(document.querySelector('.dt-layout-table > div')).overflowX"
+        )
+        == "visible"
+    )
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("#board-0 tbody tr").count() == 50
+
+
+def test_published_rows_come_on_demand_and_follow_the_filters(
+    open_page: Any, plotted: Path
+) -> None:
+    page = open_page(plotted)
+
+    def models() -> list[str]:
+        found = page.locator("#published-rows tr[data-model] td:first-child")
+        return [one.inner_text() for one in found.all() if one.is_visible()]
+
+    assert models() == []
+    page.locator("#published").check()
+    assert "BERT-base" in models() and "published=1" in page.url
+    heads = "#published-rows th[data-task]"
+    assert [one.split() for one in page.locator(heads).all_inner_texts()] == [
+        ["glue/rte", "accuracy"],
+        ["glue/sst2", "accuracy"],
+    ]
+    page.locator("#find").fill("roberta lora")
+    assert models() == ["RoBERTa-base"]
+    page.locator("#find").fill("")
+    with_all = len(models())
+    page.locator("[data-filter=task] summary").click()
+    page.locator("[data-filter=task] input[value='glue/rte']").check()
+    assert 0 < len(models()) < with_all  # RoBERTa's own table has no RTE
+    assert [one.is_visible() for one in page.locator(heads).all()] == [True, False]
+    page.reload()
+    page.wait_for_selector("html[data-ready=yes]")
+    assert 0 < len(models()) < with_all
+    page.locator("#published").uncheck()
+    assert models() == []
+
+
+def test_names_of_javascript_are_names(open_page: Any, tmp_path: Path) -> None:
+    """A row without a score of the task `constructor` has none."""
+    found = [cell_record("gpt", task="glue/rte"), cell_record("bert", task="constructor")]
+    path = tmp_path / "page.html"
+    path.write_text(html.render(table.build(found), found), encoding="utf-8")
+    page = open_page(path)
+    shown = {
+        row.locator("td").first.inner_text(): row.locator("button.score").count()
+        for row in page.locator("table.board tbody tr").all()
+    }
+    assert shown == {"gpt": 1, "bert": 1}

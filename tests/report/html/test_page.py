@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 
 from benchsuite.report import write_report
 from benchsuite.report.html.page import _script_json
-from tests.report.html.conftest import HOSTILE, made_store
+from benchsuite.report.table import COST_HEADER
+from tests.report.html.conftest import FAMILIES, HOSTILE, REGIMES, TASKS, made_store
 
 
 class Tags(HTMLParser):
@@ -102,3 +104,57 @@ def test_texts_are_there_only_where_asked_for(tmp_path: Path) -> None:
         pages.append(json.loads(text[1])["details"][0]["texts"])
     assert pages[0] == [] and len(pages[1]) == 5
     assert {"id", "gold"} <= pages[1][0].keys()
+
+
+def rows_of(table: str) -> list[list[str]]:
+    """The cells of a table of the page, its header first."""
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", table, re.S)
+    cells = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.S) for row in rows]
+    return [[unescape(cell) for cell in row] for row in cells]
+
+
+def test_what_the_cells_cost_stands_below_their_board_by_hardware(report: Path) -> None:
+    page = (report / "leaderboard.html").read_text(encoding="utf-8")
+    [costs] = re.findall(r'<details class="costs">(.*?)</details>', page, re.S)
+    assert "<summary" in costs and "cost on made hardware" in costs
+    header, *rows = rows_of(costs)
+    assert tuple(header) == COST_HEADER
+    assert len(rows) == len(FAMILIES) * len(REGIMES) * len(TASKS)
+    assert ["bert", "lora", "mini/choice"] in [row[:3] for row in rows]
+
+
+def test_scores_at_equal_tokens_and_flops_are_those_of_the_markdown(plotted: Path) -> None:
+    page = plotted.read_text(encoding="utf-8")
+    markdown = plotted.with_suffix(".md").read_text(encoding="utf-8")
+    for title in ("At equal tokens", "At equal FLOPs"):
+        section = page.split(f"<h3>{title}</h3>")[1].split("</table>")[0]
+        _, *rows = rows_of(section)
+        lines = markdown.split(f"### {title}\n")[1].split("\n#")[0].splitlines()
+        told = [line.replace("\\", "").strip("| ").split(" | ") for line in lines if "|" in line]
+        assert rows == told[2:] and len(rows) == len(FAMILIES) + 1  # and chance
+        assert "more counts as equal" in section
+
+
+def test_without_javascript_the_page_says_where_the_scores_are(report: Path) -> None:
+    page = (report / "leaderboard.html").read_text(encoding="utf-8")
+    assert re.search(r"<noscript>.*leaderboard\.md.*</noscript>", page, re.S)
+
+
+def test_a_plot_says_what_it_leaves_out(plotted: Path) -> None:
+    page = plotted.read_text(encoding="utf-8")
+    before = page.split('id="plot-latency"')[0].rsplit("<h2>", 1)[1]
+    assert "Not drawn: 9 scores of checkpoints of a pretraining; 9 scores without" in before
+    assert "Medians of examples one by one, on " in before
+    assert "Not drawn" not in page.split('id="plot-depth"')[0].rsplit("<h2>", 1)[1]
+
+
+def test_a_dialog_repeats_score_interval_and_marks(report: Path) -> None:
+    page = (report / "leaderboard.html").read_text(encoding="utf-8")
+    text = re.search(r'id="facts">(.*?)</script>', page, re.S)
+    assert text is not None
+    facts = json.loads(text[1])
+    for row in facts["boards"][0]["rows"]:
+        for cell in row["cells"].values():
+            found = facts["details"][cell["detail"]]
+            said = [found[name] for name in ("score", "interval", "marks")]
+            assert said == [cell["text"], cell["interval"], cell["marks"]]

@@ -9,7 +9,7 @@ import pytest
 from benchsuite import records
 from benchsuite.report.scaling import collect
 from benchsuite.report.scaling.__main__ import main
-from benchsuite.report.scaling.page import render
+from benchsuite.report.scaling.page import equal_sections, equal_tables, render
 from tests.report.scaling.made import scored
 
 # FLOPs a token: 40 million for gpt, 20 million for t5.
@@ -61,6 +61,21 @@ def test_equal_tokens_and_equal_flops_say_what_was_really_spent() -> None:
         ("gpt@512", "8.00e13", "56.0"),
         ("t5", "1.00e14", "55.0"),
     ]
+
+
+def test_tables_and_sections_say_the_same() -> None:
+    tokens, flops = equal_tables(TRIO)
+    assert (tokens.title, flops.title) == ("At equal tokens", "At equal FLOPs")
+    assert tokens.header[:4] == ["model", "family", "tokens", "FLOPs"]
+    assert [row[0] for row in tokens.rows] == ["gpt:untrained", "gpt@1024", "t5", "chance"]
+    assert tokens.rows[1][4] == "60.0 [50.0, 70.0]" and "5,000,000 tokens" in tokens.text
+    lines = equal_sections(TRIO)
+    assert [line for line in lines if line.startswith("#")] == [
+        "### At equal tokens",
+        "### At equal FLOPs",
+    ]
+    rows = section("\n".join(lines).replace("###", "##"), "At equal tokens")
+    assert [[cell.replace("\\", "") for cell in row] for row in rows] == tokens.rows
 
 
 def test_one_model_is_compared_with_nothing() -> None:
