@@ -19,12 +19,12 @@ from benchsuite.errors import (
     NotApplicable,
 )
 from benchsuite.files import write_atomically
+from benchsuite.keys import describe, key_parts
 from benchsuite.models.registry import ModelRef, load_model, resolve_model
 from benchsuite.paths import tasks_root
 from benchsuite.records import Record
 from benchsuite.regimes import support
 from benchsuite.regimes.base import Predictor, Regime, Variant
-from benchsuite.regimes.registry import parse_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +127,7 @@ def _run_cell(
     """The record of one cell, and whether it was standing already."""
     regime = task.regime(cell.regime.name)
     reference = resolve_model(cell.model)
-    described = _describe(cell, regime, reference)
+    described = describe(cell, regime, reference)
     started = provenance.now()
     try:
         reason = regime.reason_not_applicable(task, reference.family)
@@ -226,59 +226,6 @@ def _is_kept(record: Record, folder: Path) -> bool:
     """Whether the record's artifact stands beside it, or it has none to keep."""
     size = record.cost.get("artifact_bytes")
     return size == 0 or (size is not None and (folder / ARTIFACT_FILE).is_file())
-
-
-def _describe(cell: Cell, regime: Regime, reference: ModelRef) -> dict[str, Any]:
-    """The cell as a record states it: every setting spelled out."""
-    options = parse_options(cell.regime)
-    described = cell.model_dump(exclude={"regime"})
-    described["regime"] = str(cell.regime)
-    described["regime_name"] = regime.name
-    described["options"] = options.model_dump()
-    described["family"] = reference.family
-    return described
-
-
-def key_parts(
-    cell: Cell,
-    task: Task,
-    regime: Regime,
-    reference: ModelRef,
-    splits: dict[str, SplitData],
-    training: dict[str, SplitData],
-) -> dict[str, Any]:
-    """Everything the numbers of a cell depend on, hashed into its key."""
-    from benchsuite.metrics import METRICS_VERSION
-    from benchsuite.scoring.version import SCORER_VERSION
-
-    prompted = getattr(regime, "prompted", True)
-    prompts = [
-        prompt.model_dump(exclude={"why"})
-        for prompt in task.spec.prompts
-        if prompted and (cell.prompts is None or prompt.name in cell.prompts)
-    ]
-    return {
-        "weights": reference.weights_hash,
-        "tokenizer": reference.tokenizer_hash,
-        "task": task.id,
-        "task_version": task.spec.version,
-        "task_rules": digest(task.rules()),
-        "prompts": digest({"prompts": prompts}),
-        "data": {name: data.hash for name, data in splits.items()},
-        "train": {name: data.hash for name, data in training.items()},
-        "regime": regime.name,
-        "regime_version": regime.version,
-        "options": parse_options(cell.regime).model_dump(),
-        "score": cell.score if prompted else "",
-        "seed": cell.seed,
-        "dtype": cell.dtype,
-        "max_length": cell.max_length,
-        "device": cell.device,
-        "scorer_version": SCORER_VERSION,
-        "metrics_version": METRICS_VERSION,
-        **{name: getattr(cell, name) for name in getattr(regime, "depends_on", ())},
-        **(regime.key_facts(cell) if hasattr(regime, "key_facts") else {}),
-    }
 
 
 def _provenance(

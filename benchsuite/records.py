@@ -110,6 +110,14 @@ class Record(Part):
         return max(known, default=None)
 
     @property
+    def is_checkpoint(self) -> bool:
+        """Whether the model is a checkpoint of this project's pretraining, `gpt@512`.
+
+        Another's revision, `hf:...@main`, is none.
+        """
+        return "@" in self.cell["model"] and bool(self.provenance.get("pretraining"))
+
+    @property
     def seconds(self) -> float | None:
         """Of fitting, predicting and scoring; None where it is not done."""
         phases = ("fit_s", "predict_s", "summarize_s")

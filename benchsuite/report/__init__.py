@@ -82,16 +82,14 @@ def write_report(
     """
     from benchsuite.report import family, index, long_form, markdown, table
     from benchsuite.report.costs import profile_rows
-    from benchsuite.report.scaling.page import equal_sections
 
     measured, torn = profiles.read_all(store)
     stored, unreadable = index.read_store(store, needed=not measured, tasks_dirs=tasks_dirs)
     target = out or store / "report"
     found = [one.record for one in stored]
     boards = table.build(found, index.by_key(stored))
-    kept, left = family.compare_all(boards, measured)
-    sections = family.to_markdown(kept, family.equality_lines(kept), left)
-    sections += equal_sections(found) if kept else []
+    families = family.families_of(boards, found, measured)
+    sections = family.to_markdown(families)
     text = markdown.render(boards, [*unreadable, *torn], profile_rows(measured), sections)
     files: dict[str, str | bytes] = {
         "leaderboard.md": text,
@@ -105,7 +103,7 @@ def write_report(
 
         texts = _texts(store, found, tasks_dirs) if with_text else {}
         try:
-            rendered = html.render(boards, found, measured, [*unreadable, *torn], texts)
+            rendered = html.render(boards, found, families, measured, [*unreadable, *torn], texts)
         except InputError:
             if page:
                 raise

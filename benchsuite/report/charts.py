@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from benchsuite.console import clean
 from benchsuite.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ SHAPES = (
     *("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-left"),
     *("triangle-right", "wedge", "arrow"),
 )
-# What XML or JavaScript cannot hold: controls, separators of lines, surrogates, no characters.
-UNDRAWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 # Every object of JavaScript has these, so that Vega takes them for what it has looked up.
 INHERITED = (
     *("constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString"),
@@ -52,7 +50,7 @@ def cycled(marks: Sequence[str], n: int) -> list[str]:
 def drawable(value: Any) -> Any:
     """A chart's specification with all its texts such as can be drawn, and mean nothing else."""
     if isinstance(value, str):
-        text = UNDRAWABLE.sub(" ", value)
+        text = clean(value)
         return f"{text}\u200b" if text in INHERITED else text
     if isinstance(value, Mapping):
         return {key: drawable(one) for key, one in value.items()}

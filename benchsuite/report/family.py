@@ -17,6 +17,7 @@ from benchsuite.profiles import Profile
 from benchsuite.records import Record
 from benchsuite.report.costs import Place, place_of
 from benchsuite.report.markdown import escape, pipe_table
+from benchsuite.report.scaling.page import EqualTable, equal_tables, section
 from benchsuite.report.standing import APART, Arm, comparable
 from benchsuite.report.table import TITLES, Board, digits, percent
 from benchsuite.stats.resampling import LEVEL
@@ -89,19 +90,37 @@ class Kept:
         )
 
 
-def compare_families(boards: Sequence[Board], profiles: Sequence[Profile] = ()) -> list[Kept]:
-    """Rows by regime, then family; none where the records are of one family alone.
+@dataclass(frozen=True, slots=True)
+class Families:
+    """The whole report.
 
-    Official tasks together where there are any, else those of the mini suite. Untrained models and
-    checkpoints of a pretraining are no competitors.
+    left: a line for each row that has no place in it, with the reason. equality: what the bundled
+    models have in common, first a header. equal: scores at equal tokens and at equal FLOPs.
     """
-    return compare_all(boards, profiles)[0]
+
+    kept: list[Kept]
+    left: list[str]
+    equality: list[tuple[str, ...]]
+    equal: list[EqualTable]
 
 
-def compare_all(
+def families_of(
+    boards: Sequence[Board], found: Sequence[Record], profiles: Sequence[Profile] = ()
+) -> Families:
+    """The report of the records `found`, which the boards show."""
+    kept, left = compare_families(boards, profiles)
+    return Families(kept, left, _equality(kept), equal_tables(found) if kept else [])
+
+
+def compare_families(
     boards: Sequence[Board], profiles: Sequence[Profile] = ()
 ) -> tuple[list[Kept], list[str]]:
-    """The same, and a line for each row that the report has no place for, with the reason."""
+    """Rows by regime, then family; a line for each row that has no place there, with the reason.
+
+    Official tasks together where there are any, else those of the mini suite. Untrained models and
+    checkpoints of a pretraining are no competitors. Nothing where the records are of one family
+    alone.
+    """
     chosen = _chosen(boards)
     return _compare(chosen, profiles) if chosen else ([], [])
 
@@ -115,18 +134,15 @@ def _chosen(boards: Sequence[Board]) -> list[_Line]:
     return []
 
 
-def to_markdown(
-    found: Sequence[Kept], equality: Sequence[str] = (), left: Sequence[str] = ()
-) -> list[str]:
-    """The report as lines; equality: a table of what the models have in common.
-
-    left: what is not in the table, and why.
-    """
+def to_markdown(families: Families) -> list[str]:
+    """The report as lines; none where there is nothing to say."""
+    found, left, equality = families.kept, families.left, families.equality
     if not found and not left:
         return []
     lines = ["## Encoder, decoder, encoder-decoder", ""]
     if equality:
-        lines += ["What is equal and what is not:", "", *equality, ""]
+        shared = pipe_table(equality[0], equality[1:], left=len(equality[0]))
+        lines += ["What is equal and what is not:", "", *shared, ""]
     if found:
         lines += [*pipe_table(HEADER, [one.cells() for one in found], left=3), "", LEGEND, ""]
     tasks = dict.fromkeys((one.regime, ", ".join(one.tasks)) for one in found)
@@ -134,16 +150,10 @@ def to_markdown(
     lines += [f"- not in the table: {escape(line)}" for line in left[:MOST_LEFT]]
     if len(left) > MOST_LEFT:
         lines.append(f"- and {len(left) - MOST_LEFT} more rows are not in the table")
-    return [*lines, ""]
+    return [*lines, "", *(line for one in families.equal for line in section(one, "###"))]
 
 
-def equality_lines(found: Sequence[Kept]) -> list[str]:
-    """`equality_rows` as a Markdown table."""
-    rows = equality_rows(found)
-    return pipe_table(rows[0], rows[1:], left=len(rows[0])) if rows else []
-
-
-def equality_rows(found: Sequence[Kept]) -> list[tuple[str, ...]]:
+def _equality(found: Sequence[Kept]) -> list[tuple[str, ...]]:
     """What is equal between the bundled models that the report compares; first a header."""
     from benchsuite.pretrain.equality import bundled_models, equality_table
 
@@ -183,7 +193,7 @@ def _lines(boards: Sequence[Board]) -> list[_Line]:
             continue
         first = row.entries[next(iter(arms))].records[0]
         name = str(first.cell["model"])
-        if name.endswith(UNTRAINED) or is_checkpoint(first):
+        if name.endswith(UNTRAINED) or first.is_checkpoint:
             continue
         line = found.setdefault(
             (row.model, row.regime),
@@ -192,14 +202,6 @@ def _lines(boards: Sequence[Board]) -> list[_Line]:
         line.arms.update(arms)
         line.entries.update({task: row.entries[task].records for task in arms})
     return [found[place] for place in sorted(found)]
-
-
-def is_checkpoint(record: Record) -> bool:
-    """Whether a model is a checkpoint of this project's pretraining, `gpt@512`.
-
-    Another's revision, `hf:...@main`, is none.
-    """
-    return "@" in record.cell["model"] and bool(record.provenance.get("pretraining"))
 
 
 def _family(record: Record) -> str:

@@ -80,8 +80,7 @@ def read_store(
         if isinstance(row, InputError):
             unreadable.append(str(row))
             continue
-        if row["known"]:
-            rows[name] = row | {"folder": name, "stamp": stamp}
+        rows[name] = {"stamp": stamp} | row | {"folder": name}
         if row["trouble"]:
             unreadable.append(row["trouble"])
         drawn = row["replicates"]
@@ -142,13 +141,15 @@ def _measure(
     specs: dict[tuple[str, Any], TaskSpec | None],
     tasks_dirs: Sequence[Path],
 ) -> dict[str, Any]:
-    """A row of the index; known: whether its task is. InputError where the record is not readable.
+    """A row of the index, but for its folder and, where it may stand, its stamp.
+
+    A row whose task is not at hand has an empty stamp, so that it is looked at anew each time.
+    InputError where the record is not readable.
 
     specs: of the tasks that were looked up, by id and version; None where one is not at hand.
     """
     record = records.read(folder)
     row: dict[str, Any] = {"record": record.model_dump_json(), "replicates": None, "trouble": ""}
-    row["known"] = True
     has_outcomes = (folder / records.OUTCOMES_FILE).is_file()
     if record.headline is None or record.headline.value is None or not has_outcomes:
         return row
@@ -160,7 +161,7 @@ def _measure(
             specs[name] = None  # a task that is not at hand, or has moved on: its score stands
     spec = specs[name]
     if spec is None:
-        return row | {"known": False}
+        return row | {"stamp": ""}
     try:
         tables = read_tables(folder, record, spec)
     except NotJudged:
@@ -181,7 +182,7 @@ def _read_index(path: Path) -> dict[str, dict[str, Any]]:
         table = pq.read_table(path, columns=[name for name, _ in COLUMNS])
     except (OSError, ValueError, KeyError):  # pyarrow's are of these kinds
         return {}
-    return {row["folder"]: row | {"known": True} for row in table.to_pylist()}
+    return {row["folder"]: row for row in table.to_pylist()}
 
 
 def _write_index(path: Path, rows: dict[str, dict[str, Any]]) -> None:

@@ -109,7 +109,7 @@ def _models(boards: Sequence[Board]) -> list[str]:
     for record in (record for entry in entries for record in entry.records):
         model, pretraining = record.cell["model"], record.provenance.get("pretraining")
         size = record.cost.get("parameters_total")
-        if size is None or model in lines or ("@" in model and pretraining):
+        if size is None or model in lines or record.is_checkpoint:
             continue
         facts = [record.cell.get("family") or "family unknown", f"{size / 1e6:,.1f} M parameters"]
         if pretraining and pretraining.get("tokens"):

@@ -104,14 +104,13 @@ def usual_cap(arms: Iterable[Arm]) -> float | None:
     return max(caps, key=lambda cap: (caps[cap], cap), default=None)
 
 
-def not_worse(column: Mapping[Key, Arm], cap: float | None = None) -> set[Key]:
-    """The best of a column and all that are not significantly worse than it.
+def not_worse(alike: Mapping[Key, Arm]) -> set[Key]:
+    """Of arms that compare, the best and all that are not significantly worse than it.
 
     One-sided, of the difference to the best on the same examples: its variance is that of the
-    paired replicates plus that of the seeds; Holm over the column. Of arms that compare, and
-    nobody where those are fewer than two, or where one without replicates is the best.
+    paired replicates plus that of the seeds; Holm over the column. Nobody where there are fewer
+    than two arms with replicates, or where one without is the best.
     """
-    alike = {key: column[key] for key in comparable(column, cap)}
     arms = {key: arm for key, arm in alike.items() if arm.drawn is not None}
     best = max(alike, key=lambda key: (alike[key].value, key in arms), default=None)
     if best is None or best not in arms or len(arms) < 2:

@@ -230,7 +230,8 @@ def _compare(board: Board, replicates: Mapping[str, np.ndarray]) -> None:
     cap = usual_cap(arm for row in arms.values() for arm in row.values())
     for task in board.columns:
         column = {number: row[task] for number, row in arms.items() if task in row}
-        alike, best = comparable(column, cap), not_worse(column, cap)
+        alike = comparable(column, cap)
+        best = not_worse({number: column[number] for number in alike})
         tested = any(column[number].drawn is not None for number in alike)
         for number, arm in column.items():
             entries = board.rows[number].entries

@@ -15,7 +15,6 @@ from benchsuite.errors import InputError
 from benchsuite.report import family, long_form, markdown, table
 from benchsuite.report.figures.points import by_depth, by_size
 from benchsuite.report.html.cells import cells_of, detail
-from benchsuite.report.scaling.page import equal_sections
 from tests.made import made_record
 
 WRONG: tuple[Any, ...] = (None, "text", 3, 0, [], {}, [1], {"a": 1}, True)
@@ -69,12 +68,11 @@ def damaged(raw: dict[str, Any], path: tuple[Any, ...]) -> Iterator[dict[str, An
 def report(found: list[records.Record]) -> str:
     """All that a report makes of records, but for pictures."""
     boards = table.build(found)
-    kept = family.compare_families(boards)
     for one in cells_of(boards, []):
         detail(one)
     by_depth(found)
     by_size(found)
-    sections = [*family.to_markdown(kept), *equal_sections(found)]
+    sections = family.to_markdown(family.families_of(boards, found))
     long_form.to_parquet(found)
     return markdown.render(boards, sections=sections) + long_form.to_csv(found)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ import scipy.stats
 from benchsuite.profiles import Inference, Profile, Training
 from benchsuite.records import Record
 from benchsuite.report import table
-from benchsuite.report.family import compare_all, compare_families, equality_lines, to_markdown
+from benchsuite.report.family import Kept, compare_families, families_of, to_markdown
+from benchsuite.report.table import Board
 from tests.made import made_record
 
 
@@ -49,8 +50,13 @@ RECORDS = [
 ]
 
 
+def kept_of(boards: Sequence[Board], profiles: Sequence[Profile] = ()) -> list[Kept]:
+    """The rows of the report, without what is left out."""
+    return compare_families(boards, profiles)[0]
+
+
 def test_what_is_kept_of_full_and_at_which_cost() -> None:
-    found = {(one.model, one.regime): one for one in compare_families(table.build(RECORDS))}
+    found = {(one.model, one.regime): one for one in kept_of(table.build(RECORDS))}
     assert [key for key in found if key[1] == "lora"] == [("bert", "lora"), ("gpt", "lora")]
     bert = found["bert", "lora"]
     assert bert.kept == pytest.approx(0.779 / 0.82) and bert.share == 0.02
@@ -74,7 +80,7 @@ def test_flops_come_from_profiles() -> None:
         )
         for regime, flops in (("full", 300.0), ("lora", 200.0))
     ]
-    found = compare_families(table.build(RECORDS), profiles)
+    found = kept_of(table.build(RECORDS), profiles)
     shares = {(one.model, one.regime): one.flops for one in found}
     assert shares["gpt", "lora"] == pytest.approx(2 / 3) and shares["bert", "lora"] is None
 
@@ -83,26 +89,30 @@ def test_other_data_and_other_machines_do_not_compare() -> None:
     full, lora = (cell("bert", regime, 0.8, 10.0, seed=0) for regime in ("full", "lora"))
     gpt = cell("gpt", "lora", 0.8, seed=0)
     lora.provenance["hardware"] = "another"
-    rows = {one.model: one for one in compare_families(table.build([full, lora, gpt]))}
+    rows = {one.model: one for one in kept_of(table.build([full, lora, gpt]))}
     assert rows["bert"].kept == 1.0 or rows["bert"].regime == "lora"
-    found = [one for one in compare_families(table.build([full, lora, gpt])) if one.kept]
+    found = [one for one in kept_of(table.build([full, lora, gpt])) if one.kept]
     assert all(one.time is None for one in found if one.regime == "lora")
     full.cell["key_parts"] = {"data": {"validation": "capped"}}
-    found = compare_families(table.build([full, lora, gpt]))
+    found = kept_of(table.build([full, lora, gpt]))
     assert all(one.kept is None for one in found if one.regime == "lora")
 
 
 def test_one_family_alone_has_no_report() -> None:
-    assert compare_families(table.build([cell("gpt", "full", 0.8, seed=0)])) == []
-    assert to_markdown([]) == []
+    assert kept_of(table.build([cell("gpt", "full", 0.8, seed=0)])) == []
+    assert to_markdown(families_of([], [])) == []
 
 
 def test_the_report_opens_with_what_is_equal() -> None:
-    found = compare_families(table.build(RECORDS))
-    lines = "\n".join(to_markdown(found, equality_lines(found)))
+    found = families_of(table.build(RECORDS), RECORDS)
+    lines = "\n".join(to_markdown(found))
     assert lines.index("tokenizer") < lines.index("| lora | bert |")
     assert "| full | bert | encoder | 1 | 82.0 | 55.0 | 100% | 100% | - | 100% |" in lines
-    assert equality_lines([replace(one, name="hf:else") for one in found]) == []
+    others = [
+        with_settings(record.model_copy(deep=True), model=f"hf:{number}")
+        for number, record in enumerate(RECORDS)
+    ]
+    assert not families_of(table.build(others), others).equality
 
 
 def with_settings(record: Record, **settings: Any) -> Record:
@@ -119,15 +129,15 @@ def test_one_row_more_takes_no_regime_away() -> None:
         for regime in ("full", "lora")
         for task in tasks
     ]
-    whole = compare_families(table.build(found))
+    whole = kept_of(table.build(found))
     assert len(whole) == 6 and all(one.tasks == tuple(sorted(tasks)) for one in whole)
     window = with_settings(cell("gpt", "full", 0.7, task="glue/qnli", seed=0), max_length=128)
     short = with_settings(cell("gpt", "lora", 0.7, task="glue/cola", seed=0), dtype="bfloat16")
     few = cell("gpt", "full", 0.7, task="glue/qnli", seed=0)
     few.cell["model"] = "hf:x/gpt@main"  # a revision is no checkpoint of ours
     boards = table.build([*found, window, short, few])
-    assert compare_families(boards) == whole
-    assert compare_all(boards)[1] == [
+    assert kept_of(boards) == whole
+    assert compare_families(boards)[1] == [
         "gpt (bfloat16) lora: no other family has these settings",
         "gpt (window 128) full: no other family has these settings",
         "hf:x/gpt@main full: lacks glue/cola, glue/rte, glue/sst2",
@@ -141,18 +151,19 @@ def test_zero_shot_stands_beside_full_finetuning_on_a_cap() -> None:
         for regime in ("full", "lora")
     ]
     zero = [cell(model, "zeroshot", 0.6) for model in ("bert", "gpt")]
-    found = compare_families(table.build([*capped, *zero]))
+    families = families_of(table.build([*capped, *zero]), [])
+    found = families.kept
     assert [(one.name, one.regime, one.kept) for one in found] == [
         (model, regime, pytest.approx(kept))
         for regime, kept in (("full", 1.0), ("lora", 1.0), ("zeroshot", 0.75))
         for model in ("bert", "gpt")
     ]
     assert found[0].model == "bert (500 training examples)"
-    assert equality_lines(found)
+    assert families.equality
 
 
 def test_wnli_and_ax_are_not_in_the_mean() -> None:
-    found = compare_families(
+    found = kept_of(
         table.build(
             [
                 cell(model, "zeroshot", value, task=task)
@@ -165,7 +176,7 @@ def test_wnli_and_ax_are_not_in_the_mean() -> None:
 
 
 def test_what_is_no_better_than_trivial_is_no_measure_of_the_rest() -> None:
-    found = compare_families(
+    found = kept_of(
         table.build(
             [
                 cell(model, regime, value, 1.0, seed=0)
@@ -192,7 +203,7 @@ def test_intervals_are_those_of_the_replicates() -> None:
     }
     (lora,) = [
         one
-        for one in compare_families(table.build(found, drawn))
+        for one in kept_of(table.build(found, drawn))
         if (one.name, one.regime) == ("gpt", "lora")
     ]
     half = 1.96 * 0.02 / np.sqrt(2)
@@ -211,7 +222,7 @@ def test_seeds_widen_as_on_the_board_and_their_order_is_nothing() -> None:
         for seed, value in enumerate(all_values)
     ]
     drawn = {one.key: np.full(100, one.headline.value) for one in found if one.headline}
-    lora = compare_families(table.build(found, drawn))[-1]
+    lora = kept_of(table.build(found, drawn))[-1]
     half = scipy.stats.t.ppf(0.975, 2) * 0.05 / np.sqrt(3)
     assert lora.ends == pytest.approx((0.65 - half, 0.65 + half), abs=1e-6)
     again = [
@@ -221,15 +232,15 @@ def test_seeds_widen_as_on_the_board_and_their_order_is_nothing() -> None:
         for seed, value in enumerate(all_values[::-1] if regime == "full" else all_values)
     ]
     drawn = {one.key: np.full(100, one.headline.value) for one in again if one.headline}
-    assert compare_families(table.build(again, drawn))[-1].kept_ends == lora.kept_ends
+    assert kept_of(table.build(again, drawn))[-1].kept_ends == lora.kept_ends
 
 
 def test_what_has_no_place_is_named_even_where_nothing_has() -> None:
     apart = [cell("bert", "lora", 0.7, task="glue/rte", seed=0), cell("gpt", "lora", 0.7, seed=0)]
-    found, left = compare_all(table.build(apart))
-    assert not found and len(left) == 2
-    assert "no task that every family has done" in "\n".join(to_markdown(found, (), left))
+    found = families_of(table.build(apart), apart)
+    assert not found.kept and len(found.left) == 2
+    assert "no task that every family has done" in "\n".join(to_markdown(found))
     unknown = cell("gpt", "lora", 0.7, task="glue/cola", seed=0)
     unknown.cell |= {"model": "hf:x/y", "family": None}
     both = [cell(model, "lora", 0.7, seed=0) for model in ("bert", "gpt")]
-    assert len(compare_families(table.build([*both, unknown]))) == 2
+    assert len(kept_of(table.build([*both, unknown]))) == 2

@@ -34,6 +34,11 @@ def made_credits(skills: list[float], seeds: int = 1, seed: int = 0) -> np.ndarr
     return (asked < np.array(skills)[:, None, None]).astype(float)
 
 
+def best_of(column: dict[str, Arm]) -> set[str]:
+    """The best of those of a column that compare."""
+    return not_worse({key: column[key] for key in comparable(column)})
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_bold_is_what_paired_t_tests_and_holm_leave(seed: int) -> None:
     credits = made_credits([0.6, 0.58, 0.55, 0.53, 0.4], seed=seed)
@@ -74,9 +79,9 @@ def seeded(arm: Arm, scores: list[float], collapsed: int = 0) -> Arm:
 def test_a_single_seed_and_collapsed_ones_borrow_their_scatter() -> None:
     high, low = arms(made_credits([0.6, 0.5]))
     steady, apart = [0.6, 0.601, 0.602], [0.5, 0.6, 0.7]
-    assert not_worse({"a": seeded(high, steady), "b": seeded(low, [0.5])}) == {"a"}
-    assert not_worse({"a": seeded(high, apart), "b": seeded(low, [0.5])}) == {"a", "b"}
-    assert not_worse({"a": seeded(high, [0.6]), "b": seeded(low, [0.5])}) == {"a"}
+    assert best_of({"a": seeded(high, steady), "b": seeded(low, [0.5])}) == {"a"}
+    assert best_of({"a": seeded(high, apart), "b": seeded(low, [0.5])}) == {"a", "b"}
+    assert best_of({"a": seeded(high, [0.6]), "b": seeded(low, [0.5])}) == {"a"}
     equal = [0.5, 0.5, 0.5]  # of an arm whose seeds all happened to collapse
     scattered = [0.6, 0.75, 0.6, 0.45]
     collapsed = {"a": seeded(high, scattered, 1), "b": seeded(low, equal, 3)}
@@ -98,20 +103,20 @@ def test_equal_answers_are_all_best_and_other_data_are_not_judged() -> None:
     one = arms(made_credits([0.6]))[0]
     other = arms(made_credits([0.9])[..., :100], way="capped", n=100)[0]
     bare = Arm((0.1,), 0.1, None, "data", N)
-    assert not_worse({"a": one, "b": one, "capped": other, "bare": bare}) == {"a", "b"}
-    assert not_worse({"bare": bare}) == set() == not_worse({})
+    assert best_of({"a": one, "b": one, "capped": other, "bare": bare}) == {"a", "b"}
+    assert best_of({"bare": bare}) == set() == best_of({})
 
 
 def test_nobody_is_best_where_the_highest_cannot_be_tested() -> None:
     one = arms(made_credits([0.6]))[0]
     highest = Arm((0.9,), 0.9, None, "data", N)
-    assert not_worse({"a": one, "b": one, "highest": highest}) == set()
+    assert best_of({"a": one, "b": one, "highest": highest}) == set()
 
 
 def test_nobody_is_best_alone() -> None:
     whole = arms(made_credits([0.5]))[0]
     capped = arms(made_credits([0.9])[..., :100], way="capped", n=100)[0]
-    assert not_worse({"whole": whole, "capped": capped, "too": capped}) == set()
+    assert best_of({"whole": whole, "capped": capped, "too": capped}) == set()
     assert comparable({"whole": whole, "capped": capped, "too": capped}) == {"whole"}
 
 
@@ -126,7 +131,7 @@ def test_what_is_trained_on_more_is_neither_best_nor_ranked_with_the_rest() -> N
     assert comparable(column) == {"few", "other", "zero"} == comparable(column, 100)
     assert comparable(column, 1_000) == {"many", "zero"}
     assert comparable(column, 7) == comparable(column)  # a cap that nobody in the column has
-    assert not_worse(column) == {"few", "other"}
+    assert best_of(column) == {"few", "other"}
     found = standings({name: {"a": arm, "b": arm} for name, arm in column.items()}, ["a", "b"])
     assert found.keys() == {"few", "other", "zero"}
 

@@ -14,24 +14,25 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from benchsuite.errors import InputError
 from benchsuite.profiles import Profile
 from benchsuite.records import Record
-from benchsuite.report import family
 from benchsuite.report.charts import require_charts
 from benchsuite.report.costs import PROFILE_HEADER, profile_rows
+from benchsuite.report.family import HEADER, Families
+from benchsuite.report.family import LEGEND as FAMILY_LEGEND
 from benchsuite.report.figures.plot import depth_svg, sizes_svg
 from benchsuite.report.figures.points import by_depth, by_size
 from benchsuite.report.html.cells import Cell, cells_of, detail, short
 from benchsuite.report.html.plots import (
+    FLOPS,
+    TRAINABLE,
     cost_svg,
     drawn_cells,
     family_svg,
-    heat_models,
     heat_svg,
     latency_of,
     regime_name,
 )
 from benchsuite.report.markdown import LEGEND, PROFILE_LEGEND
 from benchsuite.report.published import published_rows
-from benchsuite.report.scaling.page import equal_tables
 from benchsuite.report.scaling.plot import to_svg as scaling_svg
 from benchsuite.report.scaling.points import collect
 from benchsuite.report.table import COST_HEADER, Board, percent, rank_text
@@ -43,20 +44,21 @@ SIZE_NAMES = ("below 1 M", "1 to 10 M", "10 to 100 M", "100 M to 1 B", "1 B and 
 def render(
     boards: Sequence[Board],
     found: Sequence[Record],
+    families: Families,
     profiles: Sequence[Profile] = (),
     unreadable: Sequence[str] = (),
     texts: Mapping[str, list[dict[str, Any]]] | None = None,
 ) -> str:
     """The page, the same bytes for the same records.
 
-    texts: wrong answers with their texts, by the key of the record.
+    families: the family report of the same records. texts: wrong answers with their texts, by the
+    key of the record.
 
     Raises InputError where the libraries of the extra `report` are not installed.
     """
     require_charts()
     script, style = _datatables()
     cells = cells_of(boards, profiles)
-    kept, left = family.compare_all(boards, profiles)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -67,8 +69,7 @@ def render(
     here = Path(__file__).parent
     return environment.get_template("page.html.j2").render(
         boards=boards,
-        family=_family(kept, left),
-        equal=equal_tables(found) if kept else [],
+        family=_family(families),
         plots=_plots(cells, found),
         costs=sorted(profile_rows(profiles).items()),
         cost_header=COST_HEADER,
@@ -172,17 +173,17 @@ def _script_json(value: Any) -> str:
     return text
 
 
-def _family(kept: Sequence[family.Kept], left: Sequence[str]) -> Mapping[str, Any] | None:
-    if not kept:
+def _family(families: Families) -> Mapping[str, Any] | None:
+    """The family report as the template takes it; None where there is nothing to say."""
+    if not families.kept and not families.left:
         return None
-    equality = family.equality_rows(kept)
     return {
-        "legend": family.LEGEND.replace("`", ""),
-        "header": family.HEADER,
-        "rows": [one.cells() for one in kept],
-        "left": left,
-        "equality_header": equality[0] if equality else (),
-        "equality": equality[1:],
+        "legend": FAMILY_LEGEND.replace("`", ""),
+        "header": HEADER,
+        "rows": [one.cells() for one in families.kept],
+        "left": families.left,
+        "equality": families.equality,
+        "equal": families.equal,
     }
 
 
@@ -201,19 +202,18 @@ def _plots(cells: Sequence[Cell], found: Sequence[Record]) -> list[dict[str, str
     plots: list[tuple[str, str, str, str | None, list[str]]] = []
     if drawn:
         front = "Dashed: the scores that no other reaches at the same cost or less (Pareto front)."
-        for cost, title in (
-            ("trainable", "Score against trained parameters"),
-            ("flops", "Score against FLOPs"),
-            ("latency", "Score against latency"),
+        hardware, latency = latency_of(drawn)
+        alone = f" Medians of examples one by one, on {hardware}."
+        for name, title, cost, more in (
+            ("trainable", "Score against trained parameters", TRAINABLE, ""),
+            ("flops", "Score against FLOPs", FLOPS, ""),
+            ("latency", "Score against latency", latency, alone),
         ):
-            svg, without = cost_svg(drawn, cost)
-            text = front
-            if cost == "latency":
-                text += f" Medians of examples one by one, on {latency_of(drawn)[0]}."
-            plots.append((cost, title, text, svg, left_out + without))
-        text = "Scores, a panel a model."
+            drawing, without = cost_svg(drawn, cost)
+            plots.append((name, title, front + more, drawing, left_out + without))
+        heat, without = heat_svg(drawn)
         plots.append(
-            ("heat", "Regime by task", text, heat_svg(drawn), left_out + heat_models(drawn)[1])
+            ("heat", "Regime by task", "Scores, a panel a model.", heat, left_out + without)
         )
         text = "Scores with their intervals."
         plots.append(("families", "By family", text, family_svg(drawn), left_out))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.report.charts import COLOURS, SHAPES, cycled, svg_of
@@ -35,15 +36,27 @@ VIRIDIS = (
 
 Tables = dict[str, list[dict[str, Any]]]
 
-LATENCY = "milliseconds an example, latency"
-COSTS: dict[str, tuple[str, Callable[[Cell], float | None]]] = {
-    # A logarithmic axis has no 0: what trains nothing stands at its left end, which says 0.
-    "trainable": (
-        "trained parameters",
-        lambda cell: None if cell.trainable is None else max(cell.trainable, 1),
-    ),
-    "flops": ("FLOPs an example, inference", lambda cell: cell.flops),
-}
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What scores are drawn against.
+
+    axis: its title there. get: of a cell, None where it is not known; a logarithmic axis has no 0,
+    which stands at 1. tick: what the axis writes at a value, an expression of Vega's.
+    """
+
+    axis: str
+    get: Callable[[Cell], float | None]
+    tick: str = "datum.value == 1 ? '0' : format(datum.value, '.3~s')"
+
+
+TRAINABLE = Cost(
+    "trained parameters",
+    lambda cell: None if cell.trainable is None else max(cell.trainable, 1),
+)
+FLOPS = Cost(
+    "FLOPs an example, inference", lambda cell: None if cell.flops is None else max(cell.flops, 1)
+)
 
 
 def drawn_cells(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
@@ -58,7 +71,7 @@ def drawn_cells(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
     kept = [cell for cell in scored if not _is_of_lm_eval(cell)]
     if len(kept) < len(scored):
         left_out.append(f"{len(scored) - len(kept):,} scores of lm-eval's tasks")
-    final = [cell for cell in kept if not _is_checkpoint(cell)]
+    final = [cell for cell in kept if not cell.entry.records[0].is_checkpoint]
     if len(final) < len(kept):
         left_out.append(f"{len(kept) - len(final):,} scores of checkpoints of a pretraining")
     often = [task for task, _ in Counter(cell.task for cell in final).most_common()]
@@ -89,31 +102,24 @@ def _is_of_lm_eval(cell: Cell) -> bool:
     return plain or cell.task.startswith("lm-eval:")
 
 
-def _is_checkpoint(cell: Cell) -> bool:
-    return "@" in cell.model and bool(cell.entry.records[0].provenance.get("pretraining"))
-
-
-def cost_svg(cells: Sequence[Cell], cost: str) -> tuple[str | None, list[str]]:
+def cost_svg(cells: Sequence[Cell], cost: Cost) -> tuple[str | None, list[str]]:
     """A panel a task: score against a cost, with the line no model beats; None without any cost.
 
-    Latencies are of one hardware, that with the most of them. Returns also what is not drawn.
+    Returns also what is not drawn.
     """
     import altair as alt
 
-    title, get = COSTS[cost] if cost in COSTS else (LATENCY, latency_of(cells)[1])
-    form = ".3~g" if title == LATENCY else ".3~s"  # of milliseconds no thousandths
-    known = [cell for cell in cells if get(cell) is not None]
+    known = [cell for cell in cells if cost.get(cell) is not None]
     left_out = []
     if len(known) < len(cells):
         left_out.append(f"{len(cells) - len(known):,} scores without this cost")
-    zero = "" if title == LATENCY else "datum.value == 1 ? '0' : "
     families = families_of(known)
     regimes = sorted({regime_name(cell) for cell in known})
     tables: Tables = {}
     panels, alike = [], []
     for task in sorted({cell.task for cell in known}):
         mine = [cell for cell in known if cell.task == task]
-        spent = [get(cell) or 1.0 for cell in mine]
+        spent = [cost.get(cell) or 1.0 for cell in mine]
         if max(spent) == min(spent):
             alike.append(task)
             continue
@@ -121,12 +127,12 @@ def cost_svg(cells: Sequence[Cell], cost: str) -> tuple[str | None, list[str]]:
             alt.X("cost:Q")
             .scale(type="log", domain=[min(spent) / 1.3, max(spent) * 1.3], nice=False)
             .axis(
-                title=f"{title} (log scale)",
+                title=f"{cost.axis} (log scale)",
                 values=_decades(min(spent), max(spent)),
-                labelExpr=f"{zero}format(datum.value, '{form}')",
+                labelExpr=cost.tick,
             )
         )
-        values = [_mark(cell) | {"cost": get(cell)} for cell in mine]
+        values = [_mark(cell) | {"cost": cost.get(cell)} for cell in mine]
         base = alt.Chart(_named(tables, values)).encode(
             x=across,
             y=alt.Y("score:Q").scale(zero=False).axis(title=_metric(mine[0])),
@@ -144,7 +150,7 @@ def cost_svg(cells: Sequence[Cell], cost: str) -> tuple[str | None, list[str]]:
             ),
             description="label:N",
         )
-        on_front = pareto(mine, get)
+        on_front = pareto(mine, cost.get)
         front = [one for one in values if one["label"] in on_front]
         line = (
             alt.Chart(_named(tables, front))
@@ -157,8 +163,8 @@ def cost_svg(cells: Sequence[Cell], cost: str) -> tuple[str | None, list[str]]:
     return (svg_of(_grid(panels), tables) if panels else None), left_out
 
 
-def latency_of(cells: Sequence[Cell]) -> tuple[str, Callable[[Cell], float | None]]:
-    """The hardware with the most cells, and what is shown of one: milliseconds there."""
+def latency_of(cells: Sequence[Cell]) -> tuple[str, Cost]:
+    """The hardware with the most cells, and the latency there, in milliseconds."""
     counts = Counter(hardware for cell in cells for hardware in cell.latency)
     hardware = min(counts, key=lambda name: (-counts[name], name), default="")
 
@@ -166,7 +172,8 @@ def latency_of(cells: Sequence[Cell]) -> tuple[str, Callable[[Cell], float | Non
         seconds = cell.latency.get(hardware)
         return None if seconds is None else 1000 * seconds
 
-    return hardware, milliseconds
+    tick = "format(datum.value, '.3~g')"  # of milliseconds no thousandths
+    return hardware, Cost("milliseconds an example, latency", milliseconds, tick)
 
 
 def _decades(low: float, high: float) -> list[float]:
@@ -202,18 +209,16 @@ def pareto(cells: Sequence[Cell], get: Callable[[Cell], float | None]) -> set[st
     return front
 
 
-def heat_models(cells: Sequence[Cell]) -> tuple[list[str], list[str]]:
-    """The models that the heat map has a panel for, the first of the tables, and what is left."""
-    models = list(dict.fromkeys(cell.model for cell in cells))
-    left = len(models) - MOST_PANELS
-    return sorted(models[:MOST_PANELS]), [f"{left:,} further models"] if left > 0 else []
+def heat_svg(cells: Sequence[Cell]) -> tuple[str, list[str]]:
+    """Regimes by tasks, a panel a model: the score as a number on its colour.
 
-
-def heat_svg(cells: Sequence[Cell]) -> str:
-    """Regimes by tasks, a panel a model: the score as a number on its colour."""
+    The models are the first of the tables. Returns also what is not drawn.
+    """
     import altair as alt
 
-    models, _ = heat_models(cells)
+    every = list(dict.fromkeys(cell.model for cell in cells))
+    left = len(every) - MOST_PANELS
+    models = sorted(every[:MOST_PANELS])
     cells = [cell for cell in cells if cell.model in models]
     tasks = sorted({cell.task for cell in cells})
     scores = [_mark(cell)["score"] for cell in cells]
@@ -243,7 +248,8 @@ def heat_svg(cells: Sequence[Cell]) -> str:
     longest = max(len(cell.model) for cell in cells)
     wide = max(SQUARE * len(tasks) + _names_width(cells), min(TITLE_WIDTH, 7 * longest) + 20)
     grid = _grid(panels, max(1, (PAGE_WIDTH - LEGEND_WIDTH) // wide))
-    return svg_of(grid.resolve_scale(color="shared"), tables)
+    svg = svg_of(grid.resolve_scale(color="shared"), tables)
+    return svg, [f"{left:,} further models"] if left > 0 else []
 
 
 def viridis(score: float, low: float, high: float) -> str:

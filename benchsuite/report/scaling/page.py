@@ -59,7 +59,7 @@ def render(scaling: Scaling) -> str:
     header, rows = _table(scaling, scaling.checkpoints)
     lines += ["", "## Every checkpoint", "", *pipe_table(header, rows, left=2), ""]
     for table in _equal(scaling):
-        lines += _section(table, "##")
+        lines += section(table, "##")
     if scaling.notes:
         lines += ["Notes:", "", *(f"- {escape(note)}" for note in scaling.notes)]
     return "\n".join(lines).rstrip() + "\n"
@@ -73,11 +73,6 @@ class EqualTable:
     text: str
     header: list[str]
     rows: list[list[str]]
-
-
-def equal_sections(found: Sequence[Record]) -> list[str]:
-    """Zero-shot scores at equal tokens and at equal FLOPs, as sections of a larger page."""
-    return [line for table in equal_tables(found) for line in _section(table, "###")]
 
 
 def equal_tables(found: Sequence[Record]) -> list[EqualTable]:
@@ -108,7 +103,8 @@ def _equal(scaling: Scaling) -> list[EqualTable]:
     return tables
 
 
-def _section(table: EqualTable, heading: str) -> list[str]:
+def section(table: EqualTable, heading: str) -> list[str]:
+    """A table as Markdown, below its title at the level of `heading`."""
     lines = pipe_table(table.header, table.rows, left=2)
     return [f"{heading} {table.title}", "", escape(table.text), "", *lines, ""]
 

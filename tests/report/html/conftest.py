@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,10 @@ import pytest
 
 from benchsuite import records
 from benchsuite.records import Record
-from benchsuite.report import html, table, write_report
+from benchsuite.report import write_report
 from tests.check.made import flipped, store_record
 from tests.made import made_record
-from tests.report.html.made import cell_record, plotted_store
+from tests.report.html.made import cell_record, page_of, plotted_store
 
 FAMILIES = {"bert": "encoder", "gpt": "decoder", "t5": "encoder-decoder"}
 REGIMES = {"zeroshot": 0, "lora": 50_000, "bitfit": 17_000, "full": 7_000_000}
@@ -51,24 +51,24 @@ def edit(store: Path, record: Record, trainable: int) -> None:
     records.write(store, record, outcomes)
 
 
+def report_in(folder: Path, made: Callable[[Path], Path]) -> Path:
+    """The folder of the report of the store that `made` writes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        write_report(made(folder / "store"), folder / "out")
+    return folder / "out"
+
+
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the report of the made store."""
-    folder = tmp_path_factory.mktemp("report")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        write_report(made_store(folder / "store"), folder / "out")
-    return folder / "out"
+    return report_in(tmp_path_factory.mktemp("report"), made_store)
 
 
 @pytest.fixture(scope="session")
 def plotted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of records and profiles of which there is every plot."""
-    folder = tmp_path_factory.mktemp("plotted")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        write_report(plotted_store(folder / "store"), folder / "out")
-    return folder / "out" / "leaderboard.html"
+    return report_in(tmp_path_factory.mktemp("plotted"), plotted_store) / "leaderboard.html"
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +84,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for at in range(10)
     ]
     path = tmp_path_factory.mktemp("wide") / "leaderboard.html"
-    path.write_text(html.render(table.build(found), found), encoding="utf-8")
+    path.write_text(page_of(found), encoding="utf-8")
     return path
 
 

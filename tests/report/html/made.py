@@ -9,6 +9,8 @@ from benchsuite import profiles, records
 from benchsuite.cells import digest
 from benchsuite.profiles import Inference, Profile
 from benchsuite.records import Record
+from benchsuite.report import html, table
+from benchsuite.report.family import families_of
 from tests.made import made_record
 from tests.report.scaling.made import scored
 
@@ -45,6 +47,12 @@ def cell_record(
     assert record.headline is not None
     record.headline.low, record.headline.high = value - 0.03, value + 0.04
     return record
+
+
+def page_of(found: list[Record]) -> str:
+    """The page of records, as it is without outcomes and profiles."""
+    boards = table.build(found)
+    return html.render(boards, found, families_of(boards, found))
 
 
 def profile(

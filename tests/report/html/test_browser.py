@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from benchsuite.report import html, table
 from tests.report.html.conftest import FAMILIES, HOSTILE, REGIMES, TASKS
-from tests.report.html.made import cell_record
+from tests.report.html.made import cell_record, page_of
 
 
 @pytest.fixture
@@ -322,7 +321,7 @@ def test_names_of_javascript_are_names(open_page: Any, tmp_path: Path) -> None:
     """A row without a score of the task `constructor` has none."""
     found = [cell_record("gpt", task="glue/rte"), cell_record("bert", task="constructor")]
     path = tmp_path / "page.html"
-    path.write_text(html.render(table.build(found), found), encoding="utf-8")
+    path.write_text(page_of(found), encoding="utf-8")
     page = open_page(path)
     shown = {
         row.locator("td").first.inner_text(): row.locator("button.score").count()
