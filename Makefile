@@ -9,8 +9,9 @@ READY := $(VENV)/.ready
 bench: $(READY)
 	$(BIN)/bench run --model gpt --regime zeroshot
 
+# A file of tests a process, a process a core; networks as small as theirs gain nothing from threads.
 test: $(READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
