@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchsuite.errors import Diverged
+from benchsuite.errors import CellFailed, Diverged
 from benchsuite.scoring.budget import Budget
 from benchsuite.training import checkpoint
 from benchsuite.training.batches import collate, epoch_order, longest_row, split_by_tokens
@@ -140,7 +140,7 @@ class Trainer:
         """Train, from the checkpoint in `scratch` where there is one of this run.
 
         The random state of the caller is left as it was. Raises CellFailed on a loss that is not
-        finite and where one item does not fit the memory.
+        finite and where one item, or the optimizer's state, does not fit the memory.
         """
         devices = [torch.cuda.current_device()] if self.device == "cuda" else []
         with torch.random.fork_rng(devices):
@@ -193,7 +193,15 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_([parameter for _, parameter in self.trained], CLIP)
         if not math.isfinite(float(norm)):
             raise self._diverged("a gradient")
-        self.optimizer.step()
+        try:
+            self.optimizer.step()
+        except torch.OutOfMemoryError:
+            # Smaller passes do not help: what has no room has the size of what is trained.
+            count = sum(parameter.numel() for _, parameter in self.trained)
+            raise CellFailed(
+                f"no memory for the optimizer's state, two numbers for each of {count:,} trained "
+                "parameters; train fewer of them (lora, bitfit) or use another --device"
+            ) from None
         self.optimizer.zero_grad()
         state.at += 1
         state.epoch_loss += loss

@@ -314,6 +314,20 @@ def test_out_of_memory_halves_a_pass_and_keeps_the_step(
         trainer(other, items, tmp_path / "c").run()
 
 
+def test_an_optimizer_without_room_fails_the_cell(model: Model, tmp_path: Path) -> None:
+    task = made_task(tmp_path / "task", "classification")
+    other, items, _ = parts(model, task)
+    one = trainer(other, items, tmp_path / "run")
+
+    def full(*args: object) -> None:
+        raise torch.OutOfMemoryError("too much")
+
+    one.optimizer.step = full  # type: ignore[method-assign]
+    count = sum(p.numel() for p in other.parameters() if p.requires_grad)
+    with pytest.raises(CellFailed, match=f"optimizer's state.* {count:,} trained parameters"):
+        one.run()
+
+
 @pytest.mark.parametrize(
     ("warmup", "scores", "best"),
     [
