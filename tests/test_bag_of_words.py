@@ -107,7 +107,16 @@ def test_records_of_trained_regimes_have_it_and_tables_show_it(
     value = probe.baselines["bag_of_words"]
     assert value is not None and 0 <= value <= 1
     text = markdown.render(table.build([probe]))
-    assert f"| bag of words, {probe.labels_used} labels | baseline |" in text
+    assert "| bag of words | baseline |" in text
+    other = probe.model_copy(deep=True)
+    other.cell |= {"task": "other", "key": "other", "train_limit": 30}
+    capped = other.model_copy(deep=True)
+    capped.cell |= {"task": "third", "key": "third"}
+    capped.labels_used = 3  # of the selection slice there are fewer: the row is that of the cap
+    [board] = table.build([probe, other, capped])
+    rows = {name: set(values) for name, values in board.references}
+    assert rows["bag of words"] == {"classification"}
+    assert rows["bag of words (30 training examples)"] == {"other", "third"}
     made_task(tmp_path / "tasks", "span")
     [span] = benchsuite.run(str(tiny_bert_folder), "probe", "span", **settings)
     assert "bag_of_words" not in span.baselines

@@ -150,10 +150,15 @@ def _row_name(record: Record) -> tuple[str, str]:
     """Model and regime, with every setting but the seed named that is not the default."""
     cell = record.cell
     extras = settings(record)
-    if cell.get("train_limit") and cell.get("regime_name") in TRAINED:
-        extras.append(f"{cell['train_limit']:,} training examples")
+    extras += filter(None, [_cap(record)])
     model = cell["model"]
     return (f"{model} ({', '.join(extras)})" if extras else model), cell["regime"]
+
+
+def _cap(record: Record) -> str:
+    """The cap of training examples as rows name it; empty where there is none."""
+    limit, trains = record.cell.get("train_limit"), record.cell.get("regime_name") in TRAINED
+    return f"{limit:,} training examples" if limit and trains else ""
 
 
 def settings(record: Record) -> list[str]:
@@ -348,7 +353,8 @@ def _fill_references(board: Board, shown: Sequence[Record]) -> None:
         for name, value in record.baselines.items():
             row = "chance" if name == "chance" else "trivial"
             if name == "bag_of_words":
-                row = f"bag of words, {record.labels_used} labels"
+                cap = _cap(record)
+                row = f"bag of words ({cap})" if cap else "bag of words"
             values[row].setdefault(record.cell["task"], percent(value))
     board.references = sorted(values.items())
 
