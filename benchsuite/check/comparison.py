@@ -34,7 +34,8 @@ TWO_SIDED = Policy(alpha=0.025)
 class Row:
     """One cell of A beside B's. difference: B - A with its interval; p: adjusted, two-sided.
 
-    flips: examples that one alone has right; `lost` says A.
+    seeds: of A and B, where there are any. flips: examples that one alone has right, of seeds in
+    most; `lost` says A.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Row:
     high: float | None
     p: float | None
     reason: str
+    seeds: tuple[int, int] | None
     flips: tuple[Flip, ...]
 
     def cells(self) -> tuple[str, ...]:
@@ -148,7 +150,8 @@ def remarks(found: Comparison) -> list[str]:
         lost = sum(flip.lost for flip in row.flips)
         if row.flips:
             gained = len(row.flips) - lost
-            lines.append(f"{row.name}: {lost:,} right by A alone, {gained:,} by B alone")
+            often = ", in most seeds" if row.seeds and max(row.seeds) > 1 else ""
+            lines.append(f"{row.name}: {lost:,} right by A alone, {gained:,} by B alone{often}")
         if row.reason:
             lines.append(f"{row.name}: {row.reason}")
         for text in found.texts.get(row.name, []):
@@ -187,6 +190,7 @@ def _row(one: Verdict, p: float | None) -> Row:
         high=one.high,
         p=p,
         reason=one.reason,
+        seeds=one.seeds,
         flips=one.flips,
     )
 

@@ -174,7 +174,8 @@ def _flips(one: Verdict) -> list[str]:
                 for flip in found[:FLIPS_SHOWN]
             )
             more = ", ..." if len(found) > FLIPS_SHOWN else ""
-            lines.append(f"{one.name}: {len(found):,} {words}: {names}{more}")
+            often = " in most seeds" if one.seeds and max(one.seeds) > 1 else ""
+            lines.append(f"{one.name}: {len(found):,} {words}{often}: {names}{more}")
     return lines
 
 

@@ -126,7 +126,7 @@ def measure(
         reasons = [headline_of(x.record).undefined_reason for x in pair.candidate]
         why = next((reason for reason in reasons if reason), "")
         return replace(one, reason=f"{metric} is undefined: {why}")
-    return one if pair.is_seeded else replace(one, flips=tuple(_flips(pair, spec)))
+    return replace(one, flips=tuple(_flips(pair, spec)))
 
 
 def _check_same_questions(mine: Columns, theirs: Columns) -> None:
@@ -166,18 +166,28 @@ def _detectable(one: Verdict, policy: Policy, tests: int) -> float | None:
 
 
 def _flips(pair: Pair, spec: TaskSpec) -> list[Flip]:
-    """Examples whose credit differs; none for numbers, which have no credit."""
+    """Examples whose credit differs; of seeds, those that one arm alone has right in most.
+
+    None for numbers, which have no credit.
+    """
+    import pandas as pd
+
     if spec.kind in ("regression", "lm_eval"):
         return []
     keys = ["prompt", "split", "subset", "id"]
     frames = []
     for arm in (pair.baseline, pair.candidate):
-        one = arm[0]
-        rows = records.read_outcomes(one.folder, one.record)
-        rows = rows[rows["scorable"] & rows["primary"]]
-        frames.append(rows.set_index(keys)["credit"])
+        seeds = []
+        for one in arm:
+            rows = records.read_outcomes(one.folder, one.record)
+            rows = rows[rows["scorable"] & rows["primary"]]
+            seeds.append(rows.set_index(keys)["credit"])
+        frames.append(pd.concat(seeds, axis=1).mean(axis=1))
     both = frames[0].to_frame("mine").join(frames[1].rename("theirs"), how="inner")
-    changed = both[both["mine"] != both["theirs"]]
+    if pair.is_seeded:
+        changed = both[(both["mine"] - 0.5) * (both["theirs"] - 0.5) < 0]
+    else:
+        changed = both[both["mine"] != both["theirs"]]
     return [
         Flip(split, subset, id_, prompt, lost=mine > theirs)
         for (prompt, split, subset, id_), mine, theirs in changed.itertuples(name=None)

@@ -27,6 +27,21 @@ def test_two_models_of_one_store(tmp_path: Path) -> None:
     assert back.p == pytest.approx(row.p)
 
 
+def test_of_seeds_what_most_have_right_counts(tmp_path: Path) -> None:
+    for model, few in (("gpt", 0), ("bert", 30)):
+        for seed in (0, 1, 2):
+            # Of bert's seeds two lose the same thirty; the third loses others, and is outvoted.
+            said = flipped(BASE, few, 0, seed=max(seed, 1))
+            store_record(tmp_path, said, model=model, regime="lora", seed=seed)
+    found = compare_all("gpt", "bert", tmp_path)
+    [row] = found.rows
+    assert row.seeds == (3, 3) and all(flip.lost for flip in row.flips)
+    said = flipped(BASE, 30, 0, seed=1)
+    lost = {str(n) for n, (a, b) in enumerate(zip(BASE, said, strict=True)) if a != b}
+    assert {flip.id for flip in row.flips} == lost
+    assert "30 right by A alone, 0 by B alone, in most seeds" in to_markdown(found)
+
+
 def test_two_regimes_and_two_stores(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     store_record(one, BASE)
