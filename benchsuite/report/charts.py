@@ -16,7 +16,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 CONFIG = {
     "axis": {"gridColor": "#e4e4e4", "labelFontSize": 11, "titleFontSize": 11},
     "title": {"fontSize": 12, "anchor": "start"},
-    "legend": {"labelFontSize": 12, "titleFontSize": 12, "symbolSize": 90},
+    "legend": {"labelFontSize": 12, "titleFontSize": 12, "symbolSize": 90, "symbolOpacity": 1},
 }
 # As many as have no common divisor with the colours: the pairs of both repeat after seventy.
 SHAPES = (

@@ -91,7 +91,7 @@ def _panel(
     """
     import altair as alt
 
-    legend = alt.Legend(title=LEGEND_TITLE, symbolOpacity=1)
+    legend = alt.Legend(title=LEGEND_TITLE)
     colours, shapes = cycled(COLOURS, len(names)), cycled(SHAPES, len(names))
     colour = alt.Color("model:N", legend=legend).scale(domain=names, range=colours)
     shape = alt.Shape("model:N", legend=legend).scale(domain=names, range=shapes)
