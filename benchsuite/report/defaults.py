@@ -4,7 +4,7 @@
 
 reads the records of `bench run --tune` in a store, and those of the same cells trained at the rate
 that they recommend: for each regime and family the one nearest to the geometric mean of the rates
-that won on each task.
+that won on each task, but for tasks that taught it nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchsuite.records import Record
 from benchsuite.regimes.registry import get_regime
 from benchsuite.report import readable_records
 from benchsuite.report.markdown import pipe_table
-from benchsuite.report.seeds import OverSeeds, over_seeds
+from benchsuite.report.seeds import OverSeeds, is_collapsed, over_seeds
 from benchsuite.report.table import one_a_seed, percent, settings
 
 HEADER = (
@@ -71,8 +71,12 @@ def searches(found: Sequence[Record]) -> list[Search]:
 
 
 def recommended(found: Sequence[Search]) -> float:
-    """Of the rates tried the one nearest, in ratio, to the geometric mean of those that won."""
-    middle = sum(math.log(one.taken) for one in found) / len(found)
+    """Of the rates tried the one nearest, in ratio, to the geometric mean of those that won.
+
+    What ended no better than the trivial answer won by chance: it counts only where all did.
+    """
+    telling = [one for one in found if not is_collapsed(one.record)] or found
+    middle = sum(math.log(one.taken) for one in telling) / len(telling)
     rates = sorted({rate for one in found for rate in one.tried})
     return min(rates, key=lambda rate: abs(math.log(rate) - middle))
 
@@ -104,8 +108,9 @@ def page(found: Sequence[Record]) -> str:
         "the selection slice (successive halving). `taken` is the rate that won, `evaluation` the",
         "score of the whole run at it, which decided nothing. Below each table: the study's rate",
         "for the family, nearest to the geometric mean of those taken, and the code's default",
-        "where that is another. The last columns: mean and standard deviation over seeds at the",
-        "study's rate, and the trivial answer.",
+        "where that is another. `*`: no better than the trivial answer, within the interval: such",
+        "a rate won by chance, and counts where the family has no other. The last columns: mean",
+        "and standard deviation over seeds at the study's rate, and the trivial answer.",
     ]
     for (regime, limit), mine in sorted(by_regime.items()):
         rates = {
@@ -146,7 +151,7 @@ def _row(one: Search, seeds: OverSeeds | None) -> tuple[str, ...]:
         str(cell["task"]),
         tried,
         f"{one.taken:g}",
-        percent(headline.value if headline else None),
+        percent(headline.value if headline else None) + "*" * is_collapsed(one.record),
         of_default,
         percent(one.record.trivial),
     )

@@ -36,6 +36,18 @@ def test_the_rate_between_the_winners_is_recommended() -> None:
     assert defaults.recommended(found[1:]) == 0.003
 
 
+def test_what_taught_nothing_does_not_count_beside_what_did() -> None:
+    tried = {0.0003: 0.5, 0.001: 0.6, 0.003: 0.7, 0.01: None}
+    good, lost = (tuned(task, 0.003, tried) for task in ("glue/sst2", "glue/cola"))
+    lost.provenance["chosen"][""]["lr"] = 0.0003
+    lost.cost["parameters_trainable"] = 7
+    assert lost.headline is not None and lost.headline.low is not None
+    lost.baselines = {"majority": lost.headline.low}
+    found = defaults.searches([good, lost])
+    assert defaults.recommended(found) == 0.003 and defaults.recommended(found[:1]) == 0.0003
+    assert f" {100 * (lost.headline.value or 0):.1f}\\* | " in defaults.page([good, lost])
+
+
 def test_the_page_shows_what_was_tried_and_what_the_code_has() -> None:
     tried = {0.0003: 0.5, 0.003: 0.71, 0.01: None}
     text = defaults.page([tuned("glue/sst2", 0.003, tried), made_record(regime="lora")])
