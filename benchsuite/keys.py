@@ -62,5 +62,5 @@ def key_parts(
         "scorer_version": SCORER_VERSION,
         "metrics_version": METRICS_VERSION,
         **{name: getattr(cell, name) for name in getattr(regime, "depends_on", ())},
-        **(regime.key_facts(cell) if hasattr(regime, "key_facts") else {}),
+        **(regime.key_facts(cell, reference.family) if hasattr(regime, "key_facts") else {}),
     }

@@ -27,6 +27,7 @@ FREE_PARTS = (
     "max_length",
     "batch_tokens",
     "bfloat16",
+    "default_lr",
     "score",
 )
 """Parts of a cell's key in which two arms may differ: comparing models, and ways of computing, is

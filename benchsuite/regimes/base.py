@@ -72,7 +72,7 @@ class Regime(Protocol):
     `load(model, task, cell, state) -> Predictor`; `clear(scratch)`, called once the record stands;
     `tunable`, True where `--tune` can search its option `lr`; `prompted`, False where neither
     prompts nor `--score` matter to it; `depends_on`, settings of a cell beyond the usual ones that
-    its results depend on; and `key_facts(cell)`, what else they do (of the machine, say).
+    its results depend on; and `key_facts(cell, family)`, what else they do (of the machine, say).
     """
 
     name: ClassVar[str]

@@ -116,12 +116,18 @@ class TrainedRegime(ABC):
         """What the support table says."""
         return support.reason_not_applicable(self.name, task.spec, family)
 
-    def key_facts(self, cell: Cell) -> dict[str, Any]:
-        """What else the weights depend on: whether `precision=auto` can mean bfloat16 here."""
+    def key_facts(self, cell: Cell, family: str) -> dict[str, Any]:
+        """What else the weights depend on.
+
+        The default rate, where none is given, and whether `precision=auto` can mean bfloat16 here.
+        """
         options: Any = read_options(self, cell.regime)
-        if options.precision != "auto" or cell.dtype != "float32":
-            return {}
-        return {"bfloat16": has_bfloat16(cell.device)}
+        facts: dict[str, Any] = {}
+        if options.lr is None:
+            facts["default_lr"] = self.default_lr[family]
+        if options.precision == "auto" and cell.dtype == "float32":
+            facts["bfloat16"] = has_bfloat16(cell.device)
+        return facts
 
     def labels_used(self, task: Task, cell: Cell) -> int:
         """Labelled examples of the training slices."""

@@ -133,6 +133,18 @@ def test_the_machine_s_part_in_the_precision_is_in_the_key(
     assert len(keys) == 2
 
 
+def test_the_default_rate_is_in_the_key_where_it_counts(
+    bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_task(tmp_path / "tasks", "classification")
+    keys: dict[str, set[str]] = {"full:epochs=1": set(), "full:epochs=1+lr=0.01": set()}
+    for rate in (0.001, 0.002):
+        monkeypatch.setitem(Full.default_lr, "encoder", rate)
+        for call, found in keys.items():
+            found.add(run(bert, call, "classification", tmp_path).key)
+    assert [len(found) for found in keys.values()] == [2, 1]
+
+
 def test_epochs_at_zero_are_told_apart_by_probability(bert: str, tmp_path: Path) -> None:
     """Entity F1 and EM can stand at 0 for epochs in which a model learns."""
     for kind in ("tagging", "span"):
