@@ -1,4 +1,4 @@
-"""The committed leaderboard is exactly what the command makes of the committed records."""
+"""Committed pages are exactly what their commands make of the committed records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchsuite.report import write_report
+from benchsuite.report import defaults, write_report
 
 OFFICIAL = Path("baselines/records/official")
 
@@ -17,6 +17,11 @@ def test_the_committed_report_is_what_the_command_makes(made: Path, name: str) -
     assert (made / name).read_bytes() == committed, (
         f"run: bench report --store {OFFICIAL} --out reports"
     )
+
+
+def test_the_committed_study_is_what_the_command_makes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert defaults.main(["--store", "baselines/records/study"]) == 0
+    assert capsys.readouterr().out == Path("docs/defaults.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
