@@ -20,6 +20,7 @@ MOST_RESULTS = 100
 class Cell:
     """One score of one board, with what it cost.
 
+    model, regime: as its row is named. label: what names it to a pointer and to a screen reader.
     trainable, size: parameters. flops: of inference, an example, None without a profile. latency:
     seconds by hardware, the median.
     """
@@ -30,6 +31,7 @@ class Cell:
     model: str
     regime: str
     family: str
+    label: str
     entry: Entry
     score: OverSeeds
     trainable: int | None
@@ -67,6 +69,7 @@ def _cell(
         model=row.model,
         regime=row.regime,
         family=str(first.cell.get("family") or "unknown"),
+        label=f"{row.model}, {row.regime}, {task}: {entry.text} {entry.interval}".strip(),
         entry=entry,
         score=over_seeds(entry.records) if first.status == "done" else NO_SCORE,
         trainable=first.cost.get("parameters_trainable"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.report.charts import COLOURS, SHAPES, cycled, svg_of
@@ -92,7 +92,28 @@ def drawn_cells(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
             )
             break
         drawn += rows[place]
-    return drawn, left_out
+    return _briefly(drawn), left_out
+
+
+def _briefly(cells: Sequence[Cell]) -> list[Cell]:
+    """Cells named by model and regime alone; a row's settings follow where two would be one.
+
+    So are a model zero-shot and the same model trained on a cap one model.
+    """
+    rows: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for cell in cells:
+        rows[_name(cell), cell.regime].add(cell.model)
+    found = []
+    for cell in cells:
+        name = _name(cell)
+        settings = cell.model[len(name) :] if len(rows[name, cell.regime]) > 1 else ""
+        found.append(replace(cell, model=name, regime=cell.regime + settings))
+    return found
+
+
+def _name(cell: Cell) -> str:
+    """The model without its settings."""
+    return str(cell.entry.records[0].cell["model"])
 
 
 def _is_of_lm_eval(cell: Cell) -> bool:
@@ -205,7 +226,7 @@ def pareto(cells: Sequence[Cell], get: Callable[[Cell], float | None]) -> set[st
         value = cell.score.value or 0.0
         if best is None or value > best:
             best = value
-            front.add(_label(cell))
+            front.add(cell.label)
     return front
 
 
@@ -366,7 +387,7 @@ def _mark(cell: Cell) -> dict[str, Any]:
         "score": round(100 * cell.score.value, 4),
         "low": round(100 * low, 4),
         "high": round(100 * high, 4),
-        "label": _label(cell),
+        "label": cell.label,
     }
 
 
@@ -375,12 +396,6 @@ def _span(cell: Cell) -> tuple[float, float]:
     value = cell.score.value or 0.0
     low, high = cell.score.low, cell.score.high
     return (value if low is None else low, value if high is None else high)
-
-
-def _label(cell: Cell) -> str:
-    """What a mark says to a pointer and to a screen reader."""
-    text = f"{cell.model}, {cell.regime}, {cell.task}: {cell.entry.text}"
-    return f"{text} {cell.entry.interval}".strip()
 
 
 def _metric(cell: Cell) -> str:

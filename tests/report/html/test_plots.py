@@ -98,6 +98,19 @@ def test_scores_of_checkpoints_and_of_lm_eval_are_said_to_be_elsewhere() -> None
     ]
 
 
+def test_a_cap_names_a_regime_only_where_there_are_several() -> None:
+    found = [cell_record("gpt"), cell_record("gpt", "lora", train_limit=100)]
+    found += [cell_record("gpt", "full", train_limit=100), cell_record("gpt", "full")]
+    drawn, _ = plots.drawn_cells(cells(found))
+    assert sorted((cell.model, cell.regime) for cell in drawn) == [
+        ("gpt", "full"),
+        ("gpt", "full (100 training examples)"),
+        ("gpt", "lora"),
+        ("gpt", "zeroshot"),
+    ]
+    assert any(cell.label.startswith("gpt (100 training examples), lora, ") for cell in drawn)
+
+
 def test_a_task_of_one_cost_is_named() -> None:
     found = [cell_record(model, "lora", trainable=7, task="glue/rte") for model in ("gpt", "bert")]
     found += [cell_record("gpt", "lora", trainable=n, task="blimp") for n in (7,)]
