@@ -90,7 +90,9 @@ def read_store(
                 None if drawn is None else np.frombuffer(drawn, np.float32),
             )
         )
-    if rows.keys() != known.keys() or any(folder.name in rows for folder in stale):
+    if {name: row["stamp"] for name, row in rows.items()} != {
+        name: row["stamp"] for name, row in known.items()
+    }:
         _write_index(path, rows)
     return found, unreadable
 
