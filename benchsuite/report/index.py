@@ -33,6 +33,8 @@ COLUMNS = (
     ("trouble", "string"),
     ("replicates", "binary"),
 )
+OF_A_PROCESS, OF_A_PART = 1_000, 250
+"""Fewest records that are worth a process; how many it takes at once."""
 FILES = (records.RECORD_FILE, records.OUTCOMES_FILE)
 
 
@@ -126,7 +128,26 @@ def _stamp(folder: Path) -> str:
 def _measure_all(
     folders: Sequence[Path], tasks_dirs: Sequence[Path]
 ) -> list[dict[str, Any] | InputError]:
-    """Rows of the index, or what is wrong with a record, in the order of the folders."""
+    """Rows of the index, or what is wrong with a record, in the order of the folders.
+
+    Of many a process a core has its part: threads wait for each other more than they work.
+    """
+    from joblib import Parallel, cpu_count, delayed
+    from joblib.externals.loky import get_reusable_executor
+
+    processes = min(cpu_count(), len(folders) // OF_A_PROCESS)
+    if processes < 2:
+        return _measure_each(folders, tasks_dirs)
+    parts = [folders[at : at + OF_A_PART] for at in range(0, len(folders), OF_A_PART)]
+    found = Parallel(processes)(delayed(_measure_each)(part, tasks_dirs) for part in parts)
+    get_reusable_executor().shutdown()  # their memory is wanted for the report
+    return [row for part in found for row in part]
+
+
+def _measure_each(
+    folders: Sequence[Path], tasks_dirs: Sequence[Path]
+) -> list[dict[str, Any] | InputError]:
+    """The same in this process."""
     specs: dict[tuple[str, Any], TaskSpec | None] = {}
 
     def measured(folder: Path) -> dict[str, Any] | InputError:

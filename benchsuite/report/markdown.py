@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from benchsuite.console import clean
 from benchsuite.report.costs import PROFILE_HEADER
@@ -58,6 +59,7 @@ MARKUP = str.maketrans(
 LIVE = re.compile(r"(?<![\w/])@(?=\w)|\\#(?=\d)|:(?=//)|\bwww(?=\.)|:(?=\w+:)", re.IGNORECASE)
 
 
+@lru_cache(maxsize=16_384)  # names and intervals come back in many cells
 def escape(text: str) -> str:
     """Text that Markdown shows as it is, on one line: markup and HTML lose their meaning.
 

@@ -123,6 +123,24 @@ def test_replicates_of_records_are_paired(store: Path) -> None:
     assert found["t5"] is None
 
 
+def test_processes_find_what_one_finds(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store_record(store, credits(100, 60), model="broken")
+    [folder] = [one for one in records.store_folders(store) if "broken" in one.name]
+    (folder / "record.json").write_text("{")
+    alone, wrong = read_store(store)
+    index_path(store).unlink()
+    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
+    monkeypatch.setattr(index, "OF_A_PROCESS", 1)
+    monkeypatch.setattr(index, "OF_A_PART", 1)
+    seen = measured_again(monkeypatch)
+    found, unreadable = read_store(store)
+    assert not seen, "the work is done elsewhere"
+    assert [one.record for one in found] == [one.record for one in alone]
+    for a, b in zip(found, alone, strict=True):
+        np.testing.assert_array_equal(a.replicates, b.replicates)
+    assert unreadable == wrong and len(wrong) == 1
+
+
 def test_a_broken_index_costs_time_alone(store: Path) -> None:
     first, _ = read_store(store)
     index_path(store).write_bytes(b"PAR1 no parquet")
