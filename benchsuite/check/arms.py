@@ -41,12 +41,14 @@ Outcome = Literal["pass", "fail", "inconclusive"]
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """An example that one arm alone has right. lost: the baseline had it."""
+    """An example that one arm alone has right, of several answers in most.
+
+    lost: the baseline had it.
+    """
 
     split: str
     subset: str
     id: str
-    prompt: str
     lost: bool
 
 
@@ -58,6 +60,7 @@ class Verdict:
     one-sided, of d < 0; None where not tested. detectable: the smallest true loss that fails in 80%
     of cases, None where nothing varies or too few seeds tell. reason: where it was decided, or left
     open, without a test. seeds: of the baseline, of the candidate; None where seeds make no arms.
+    prompts: the most that either arm was asked by.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Verdict:
     detectable: float | None = None
     reason: str = ""
     seeds: tuple[int, int] | None = None
+    prompts: int = 1
     flips: tuple[Flip, ...] = ()
     error: Combined | None = field(default=None, repr=False)
 
@@ -86,6 +90,13 @@ class Verdict:
     def gained(self) -> bool:
         """Whether the candidate is better by the margin or more: worth a look, too."""
         return self.d is not None and self.d >= self.margin - ROUNDING
+
+    @property
+    def often(self) -> str:
+        """Of how many of its answers it is said that an arm has an example right; "" of one."""
+        several = ["prompts"] if self.prompts > 1 else []
+        several += ["seeds"] if self.seeds and max(self.seeds) > 1 else []
+        return f", in most {' and '.join(several)}" if several else ""
 
 
 def compare(
@@ -128,6 +139,7 @@ def compare(
         candidate=None if math.isnan(after) else after,
         margin=policy.margin(task, metric),
         seeds=(len(baseline), len(candidate)) if any(sampled) else None,
+        prompts=max(len(seed) for arm in (baseline, candidate) for seed in arm),
     )
     if one.candidate is None:
         return replace(one, outcome="fail", reason=f"{metric} is undefined")

@@ -12,7 +12,7 @@ from benchsuite.check.arms import Flip, Verdict
 from benchsuite.check.pairs import Pair, Stored, pair, read_records
 from benchsuite.check.policy import Policy
 from benchsuite.check.render import clean, points, probability
-from benchsuite.check.verdict import measure
+from benchsuite.check.verdict import measure, permutations_for
 from benchsuite.errors import InputError
 from benchsuite.outcomes import NotJudged
 from benchsuite.report.inspect import examples_of, texts_of
@@ -23,8 +23,8 @@ from benchsuite.tasks.task import load_task
 
 HEADER = ("cell", "metric", "n", "A", "B", "B - A", "p")
 LEGEND = (
-    "B - A in points, with its 95% interval on the same examples (of seeds: over examples and "
-    "seeds). p: two-sided, adjusted for the number of rows (Holm)."
+    "B - A in points, with its 95% interval on the same examples (of three seeds or more: over "
+    "examples and seeds). p: two-sided, adjusted for the number of rows (Holm)."
 )
 # Two-sided statements at 95% are two one-sided ones at 97.5%.
 TWO_SIDED = Policy(alpha=0.025)
@@ -34,8 +34,8 @@ TWO_SIDED = Policy(alpha=0.025)
 class Row:
     """One cell of A beside B's. difference: B - A with its interval; p: adjusted, two-sided.
 
-    seeds: of A and B, where there are any. flips: examples that one alone has right, of seeds in
-    most; `lost` says A.
+    seeds: of A and B, where there are any. flips: examples that one alone has right, of several
+    answers in most, which `often` says; `lost` says A.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Row:
     p: float | None
     reason: str
     seeds: tuple[int, int] | None
+    often: str
     flips: tuple[Flip, ...]
 
     def cells(self) -> tuple[str, ...]:
@@ -97,18 +98,19 @@ def compare_all(
     Args:
         a, b: folders of records, else names of models or regimes in `store`.
         tasks: ids in scope; all without.
-        examples: flipped examples a row to show with their text, which local data must have.
+        examples: flipped examples a row to show with their text, where local data has it.
 
     Raises InputError where nothing is comparable.
     """
     mine, theirs, renamed = _sides(a, b, store, tasks)
     found = pair(mine, theirs, renamed)
     left_out = [*found.unlike, *found.missing, *found.skipped]
+    permutations = permutations_for(len(found.pairs), TWO_SIDED)
     measured: list[tuple[Pair, Verdict, float | None]] = []
     for one in found.pairs:
         try:
-            forth = measure(one, TWO_SIDED, tasks_dir)
-            measured.append((one, forth, _two_sided(one, forth, tasks_dir)))
+            forth = measure(one, TWO_SIDED, tasks_dir, permutations, few_seeds=True)
+            measured.append((one, forth, _two_sided(one, forth, tasks_dir, permutations)))
         except NotJudged as error:
             left_out.append(f"{one.name}: {error}")
     if not measured:
@@ -127,11 +129,14 @@ def compare_all(
     )
 
 
-def _two_sided(one: Pair, forth: Verdict, tasks_dir: Sequence[Path]) -> float | None:
+def _two_sided(
+    one: Pair, forth: Verdict, tasks_dir: Sequence[Path], permutations: int
+) -> float | None:
     """Twice the smaller of the p values of a loss and of a gain."""
     if forth.p is None:
         return None
-    back = measure(Pair(one.candidate, one.baseline), TWO_SIDED, tasks_dir)
+    turned = Pair(one.candidate, one.baseline)
+    back = measure(turned, TWO_SIDED, tasks_dir, permutations, few_seeds=True)
     return min(1.0, 2 * min(forth.p, 1.0 if back.p is None else back.p))
 
 
@@ -150,8 +155,7 @@ def remarks(found: Comparison) -> list[str]:
         lost = sum(flip.lost for flip in row.flips)
         if row.flips:
             gained = len(row.flips) - lost
-            often = ", in most seeds" if row.seeds and max(row.seeds) > 1 else ""
-            lines.append(f"{row.name}: {lost:,} right by A alone, {gained:,} by B alone{often}")
+            lines.append(f"{row.name}: {lost:,} right by A alone, {gained:,} by B alone{row.often}")
         if row.reason:
             lines.append(f"{row.name}: {row.reason}")
         for text in found.texts.get(row.name, []):
@@ -191,20 +195,26 @@ def _row(one: Verdict, p: float | None) -> Row:
         p=p,
         reason=one.reason,
         seeds=one.seeds,
+        often=one.often,
         flips=one.flips,
     )
 
 
 def _texts(one: Pair, flips: Sequence[Flip], tasks_dir: Sequence[Path]) -> list[dict[str, Any]]:
-    """Fields of flipped examples, from local data that must be what the record was made from."""
+    """Fields of flipped examples, from local data that is what the record was made from.
+
+    What they lack where it is not.
+    """
     record = one.baseline[0].record
-    task = load_task(record.cell["task"], tasks_dirs=tuple(tasks_dir))
-    examples = examples_of(record, task)
+    try:
+        task = load_task(record.cell["task"], tasks_dirs=tuple(tasks_dir))
+        examples = examples_of(record, task)
+    except InputError as error:
+        return [{f"{one.name}: no texts": str(error)}]
     return [
         {
             "right": "A" if flip.lost else "B",
             "id": flip.id,
-            "prompt": flip.prompt,
             **texts_of(task.spec, examples[flip.split, flip.subset, flip.id]),
         }
         for flip in flips

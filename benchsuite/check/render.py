@@ -170,12 +170,11 @@ def _flips(one: Verdict) -> list[str]:
         found = [flip for flip in one.flips if flip.lost == lost]
         if found:
             names = ", ".join(
-                " ".join(part for part in (flip.subset, flip.id, flip.prompt) if part)
+                " ".join(part for part in (flip.subset, flip.id) if part)
                 for flip in found[:FLIPS_SHOWN]
             )
             more = ", ..." if len(found) > FLIPS_SHOWN else ""
-            often = " in most seeds" if one.seeds and max(one.seeds) > 1 else ""
-            lines.append(f"{one.name}: {len(found):,} {words}{often}: {names}{more}")
+            lines.append(f"{one.name}: {len(found):,} {words}{one.often}: {names}{more}")
     return lines
 
 

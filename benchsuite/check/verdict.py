@@ -19,6 +19,7 @@ import numpy as np
 
 from benchsuite import records
 from benchsuite.check.arms import (
+    FEWEST_SEEDS,
     PERMUTED,
     REPLICATES,
     ROUNDING,
@@ -53,8 +54,7 @@ def judge(
     measured: list[Verdict] = []
     unjudged: list[str] = []
     broken: list[str] = []
-    # The smallest p of a permutation test is one over their number, and Holm multiplies it.
-    permutations = max(REPLICATES, math.ceil(2 * len(pairs) / policy.alpha))
+    permutations = permutations_for(len(pairs), policy)
     for pair in pairs:
         try:
             measured.append(measure(pair, policy, tasks_dir, permutations))
@@ -63,6 +63,11 @@ def judge(
         except InputError as error:
             broken.append(str(error))
     return decide_all(measured, policy), unjudged, broken
+
+
+def permutations_for(tests: int, policy: Policy) -> int:
+    """How many a test needs: its smallest p is one over them, and Holm multiplies it by `tests`."""
+    return max(REPLICATES, math.ceil(2 * tests / policy.alpha))
 
 
 def decide_all(measured: Sequence[Verdict], policy: Policy) -> list[Verdict]:
@@ -95,8 +100,12 @@ def measure(
     policy: Policy,
     tasks_dir: Sequence[Path] = (),
     permutations: int = REPLICATES,
+    few_seeds: bool = False,
 ) -> Verdict:
     """Difference, bounds and p value of one pair of stored cells.
+
+    few_seeds: whether seeds too few to tell how they scatter are taken as they are, and the
+    examples alone for a sample; `reason` says so.
 
     Raises NotJudged where there is no test for it, InputError where outcomes are broken.
     """
@@ -105,6 +114,9 @@ def measure(
     metric = headline_of(first).metric
     arms = (pair.baseline, pair.candidate)
     mine, theirs = ([read_tables(one.folder, one.record, spec) for one in arm] for arm in arms)
+    sampled = (arms[0][0].is_trained, arms[1][0].is_trained)
+    lacking = [len(arm) for arm, is_sample in zip(arms, sampled, strict=True) if is_sample]
+    alone = few_seeds and min(lacking, default=FEWEST_SEEDS) < FEWEST_SEEDS
     try:
         _check_same_questions(mine[0][0], theirs[0][0])
         one = compare(
@@ -115,7 +127,7 @@ def measure(
             policy,
             name=pair.name,
             task=pair.task,
-            sampled=(arms[0][0].is_trained, arms[1][0].is_trained),
+            sampled=(False, False) if alone else sampled,
             same_seeds=[x.seed for x in pair.baseline] == [x.seed for x in pair.candidate],
             collapsed=sum(is_collapsed(x.record) for arm in arms for x in arm),
             permutations=permutations,
@@ -126,7 +138,10 @@ def measure(
         reasons = [headline_of(x.record).undefined_reason for x in pair.candidate]
         why = next((reason for reason in reasons if reason), "")
         return replace(one, reason=f"{metric} is undefined: {why}")
-    return replace(one, flips=tuple(_flips(pair, spec)))
+    if alone:
+        few = f"fewer than {FEWEST_SEEDS} seeds: over examples alone, other seeds may differ more"
+        one = replace(one, seeds=(len(mine), len(theirs)), reason=one.reason or few)
+    return replace(one, flips=tuple(_flips(pair, spec, one.often != "")))
 
 
 def _check_same_questions(mine: Columns, theirs: Columns) -> None:
@@ -165,30 +180,30 @@ def _detectable(one: Verdict, policy: Policy, tests: int) -> float | None:
     return loss
 
 
-def _flips(pair: Pair, spec: TaskSpec) -> list[Flip]:
-    """Examples whose credit differs; of seeds, those that one arm alone has right in most.
+def _flips(pair: Pair, spec: TaskSpec, several: bool) -> list[Flip]:
+    """Examples whose credit differs; of several answers those that one arm has right in most.
 
-    None for numbers, which have no credit.
+    Arms may have been asked by other prompts. None for numbers, which have no credit.
     """
     import pandas as pd
 
     if spec.kind in ("regression", "lm_eval"):
         return []
-    keys = ["prompt", "split", "subset", "id"]
+    keys = ["split", "subset", "id"]
     frames = []
     for arm in (pair.baseline, pair.candidate):
         seeds = []
         for one in arm:
             rows = records.read_outcomes(one.folder, one.record)
             rows = rows[rows["scorable"] & rows["primary"]]
-            seeds.append(rows.set_index(keys)["credit"])
+            seeds.append(rows.groupby(keys)["credit"].mean())
         frames.append(pd.concat(seeds, axis=1).mean(axis=1))
     both = frames[0].to_frame("mine").join(frames[1].rename("theirs"), how="inner")
-    if pair.is_seeded:
+    if several:
         changed = both[(both["mine"] - 0.5) * (both["theirs"] - 0.5) < 0]
     else:
         changed = both[both["mine"] != both["theirs"]]
     return [
-        Flip(split, subset, id_, prompt, lost=mine > theirs)
-        for (prompt, split, subset, id_), mine, theirs in changed.itertuples(name=None)
+        Flip(split, subset, id_, lost=mine > theirs)
+        for (split, subset, id_), mine, theirs in changed.itertuples(name=None)
     ]

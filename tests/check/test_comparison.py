@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from scipy.stats import binomtest
 
-from benchsuite.check.comparison import compare_all, to_markdown
+from benchsuite.check.comparison import TWO_SIDED, compare_all, to_markdown
+from benchsuite.check.verdict import permutations_for
 from benchsuite.cli import main
 from benchsuite.errors import InputError
 from tests.check.made import BASE, TASK, flipped, store_record
@@ -40,6 +41,43 @@ def test_of_seeds_what_most_have_right_counts(tmp_path: Path) -> None:
     lost = {str(n) for n, (a, b) in enumerate(zip(BASE, said, strict=True)) if a != b}
     assert {flip.id for flip in row.flips} == lost
     assert "30 right by A alone, 0 by B alone, in most seeds" in to_markdown(found)
+
+
+def test_examples_are_counted_once_whatever_their_prompts(tmp_path: Path) -> None:
+    store_record(tmp_path, BASE, prompts=3)
+    store_record(tmp_path, flipped(BASE, 30, 60), model="bert", prompts=3)
+    store_record(tmp_path, flipped(BASE, 40, 10), model="bert", regime="embed", prompts=1)
+    found = compare_all("gpt", "bert", tmp_path)
+    assert "30 right by A alone, 60 by B alone, in most prompts" in to_markdown(found)
+    # Neither has the other's prompts, and yet both answered the same examples.
+    [row] = compare_all("zeroshot", "embed", tmp_path).rows
+    assert 0 < len(row.flips) <= 140
+
+
+def test_few_seeds_are_compared_over_examples_alone(tmp_path: Path) -> None:
+    store_record(tmp_path, BASE)
+    store_record(tmp_path, flipped(BASE, 30, 60), regime="lora", seed=0)
+    store_record(tmp_path, flipped(BASE, 0, 90), regime="full", seed=0)
+    store_record(tmp_path, flipped(BASE, 0, 80), regime="full", seed=1)
+    [row] = compare_all("zeroshot", "lora", tmp_path).rows
+    assert row.p == pytest.approx(binomtest(30, 90).pvalue)
+    assert row.seeds == (1, 1) and "fewer than 3 seeds" in row.reason
+    [row] = compare_all("lora", "full", tmp_path).rows
+    assert row.seeds == (1, 2) and row.difference == pytest.approx(0.055)
+    assert row.low is not None and row.low > 0 and row.p is not None and row.p < 0.05
+
+
+def test_any_number_of_rows_can_be_significant() -> None:
+    for rows in (1, 14, 255, 10_000):
+        smallest = 1 / (1 + permutations_for(rows, TWO_SIDED))
+        assert 2 * rows * smallest < 0.05
+
+
+def test_texts_that_are_not_at_hand_cost_no_comparison(tmp_path: Path) -> None:
+    store_record(tmp_path, BASE)
+    store_record(tmp_path, flipped(BASE, 1, 0), model="bert")
+    told = to_markdown(compare_all("gpt", "bert", tmp_path, examples=3))
+    assert "no texts" in told and "1 right by A alone" in told
 
 
 def test_two_regimes_and_two_stores(tmp_path: Path) -> None:
