@@ -25,8 +25,8 @@ from benchsuite.cells import Cell
 from benchsuite.records import Record
 
 PIPED_WIDTH = 140  # a pipe has no width; tables for people and logs need more than 80 columns
-out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 
 def clean(text: str, keep: str = "") -> str:

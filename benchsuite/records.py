@@ -31,6 +31,9 @@ SCHEMA_VERSION = 1
 RECORD_FILE = "record.json"
 OUTCOMES_FILE = "outcomes.parquet"
 
+CROWDED = 1.25
+"""Load a core above which a machine did other work beside."""
+
 Status = Literal["done", "failed", "not_applicable", "unavailable"]
 
 
@@ -116,6 +119,17 @@ class Record(Part):
         Another's revision, `hf:...@main`, is none.
         """
         return "@" in self.cell["model"] and bool(self.provenance.get("pretraining"))
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether other work ran on the machine as the cell began, so that its times say little.
+
+        The load average remembers a minute, and so the command's own last cell: only what one
+        command alone could not have caused counts.
+        """
+        cores = re.search(r"(\d+) cores", str(self.provenance.get("hardware")))
+        load = self.provenance.get("load")
+        return bool(cores and load is not None and load > CROWDED * int(cores[1]))
 
     @property
     def seconds(self) -> float | None:

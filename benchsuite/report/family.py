@@ -40,13 +40,14 @@ HEADER = (
 )
 LEGEND = (
     "The mean is over the tasks that every family has done under a regime on the same data "
-    "(headline metrics; MRPC, QQP and STS-B both of theirs; without WNLI and AX); `trivial` is "
-    "what needs no model (majority label, no answer, or chance). `of full`: the mean as a share of "
+    "(headline metrics; without WNLI and AX); `trivial` is the same of what needs no model "
+    "(majority label, no answer, or chance). `of full`: the mean as a share of "
     "that of full finetuning of the same model on the same tasks, where full finetuning is better "
     "than trivial. Brackets: 95%, over examples and, of several seeds, over seeds. Trained "
     "parameters are a share of the model's. FLOPs: mean over tasks of the shares an example, by "
     "`bench profile`. Time: of all fitting together (searches of the rate and scoring of the "
-    "selection slice included), on one kind of machine. A dash: not measured, or not on all tasks."
+    "selection slice included), on one kind of machine and never beside other work. A dash: not "
+    "measured so, or not on all tasks."
 )
 
 
@@ -103,6 +104,11 @@ class Families:
     equality: list[tuple[str, ...]]
     equal: list[EqualTable]
 
+    @property
+    def tasks(self) -> list[tuple[str, str]]:
+        """(regime, names of its tasks), of rows of other settings apart."""
+        return list(dict.fromkeys((one.regime, ", ".join(one.tasks)) for one in self.kept))
+
 
 def families_of(
     boards: Sequence[Board], found: Sequence[Record], profiles: Sequence[Profile] = ()
@@ -145,8 +151,7 @@ def to_markdown(families: Families) -> list[str]:
         lines += ["What is equal and what is not:", "", *shared, ""]
     if found:
         lines += [*pipe_table(HEADER, [one.cells() for one in found], left=3), "", LEGEND, ""]
-    tasks = dict.fromkeys((one.regime, ", ".join(one.tasks)) for one in found)
-    lines += [f"- {escape(regime)}: {escape(names)}" for regime, names in tasks]
+    lines += [f"- {escape(regime)}: {escape(names)}" for regime, names in families.tasks]
     lines += [f"- not in the table: {escape(line)}" for line in left[:MOST_LEFT]]
     if len(left) > MOST_LEFT:
         lines.append(f"- and {len(left) - MOST_LEFT} more rows are not in the table")
@@ -319,17 +324,17 @@ Parts = list[tuple[float, float]]
 def _mean(line: _Line, tasks: Sequence[str]) -> tuple[float, np.ndarray | None, Parts]:
     """Mean over tasks, replicates (R,) of it over examples, and the seeds' part for `combine`.
 
-    The replicates are None where a task has none. They are of headline metrics; how far those
-    scatter stands for MRPC's two, too.
+    The replicates are None where a task has none. Headline metrics, as `trivial` is: a table's mean
+    takes both of MRPC's, of which a record knows no trivial score.
     """
     arms = [line.arms[task] for task in tasks]
-    score = fmean(arm.mean for arm in arms)
+    score = fmean(arm.value for arm in arms)
     parts = [part_of(arm.scores) for arm in arms if len(arm.scores) > 1]
     of_seeds = [(part / len(arms) ** 2, freedom) for part, freedom in parts]
-    drawn = [arm.drawn.mean(axis=0) - arm.value for arm in arms if arm.drawn is not None]
+    drawn = [arm.drawn.mean(axis=0) for arm in arms if arm.drawn is not None]
     if len(drawn) < len(arms):
         return score, None, of_seeds
-    return score, score + np.mean(drawn, axis=0), of_seeds
+    return score, np.mean(drawn, axis=0), of_seeds
 
 
 def _ends(value: float, drawn: np.ndarray, of_seeds: Parts) -> tuple[float, float] | None:
@@ -355,9 +360,14 @@ def _time(
     full: Mapping[str, Sequence[Record]],
     tasks: Sequence[str],
 ) -> float | None:
-    """Seconds of fitting as a share of full's; None where machines differ or nothing is fitted."""
+    """Seconds of fitting as a share of full's; None where nothing is fitted.
+
+    Nor is it known where machines differ or one had other work beside.
+    """
     used = [record for task in tasks for record in (*mine[task], *full[task])]
     if len({record.provenance.get("hardware") for record in used}) > 1:
+        return None
+    if any(record.is_crowded for record in used):
         return None
     if any(record.cost.get("fit_s") is None for record in used):
         return None

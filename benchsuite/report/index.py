@@ -65,7 +65,8 @@ def read_store(
         raise InputError(f"{store}: no records here; make some with `bench run --store {store}`")
     path = index_path(store, tasks_dirs)
     known = _read_index(path)
-    stamps = {folder.name: _stamp(folder) for folder in folders}
+    of_tasks = _stamp_of_tasks(tasks_dirs)
+    stamps = {folder.name: _stamp(folder) + of_tasks for folder in folders}
     stale = [
         folder
         for folder in folders
@@ -123,6 +124,14 @@ def _stamp(folder: Path) -> str:
             continue
         parts.append(f"{name} {facts.st_mtime_ns} {facts.st_ctime_ns} {facts.st_size}")
     return "; ".join(parts)
+
+
+def _stamp_of_tasks(tasks_dirs: Sequence[Path]) -> str:
+    """The contents of a user's task files: a task that has changed no longer judges its records."""
+    digest = hashlib.sha256()
+    for path in (path for one in tasks_dirs for path in sorted(one.rglob("*.yaml"))):
+        digest.update(path.read_bytes())
+    return f"; tasks {digest.hexdigest()[:16]}" if tasks_dirs else ""
 
 
 def _measure_all(

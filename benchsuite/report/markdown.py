@@ -14,7 +14,7 @@ MOST_MODELS = 12
 
 INTRODUCTION = (
     "Which pretrained architecture, adapted how, is worth its cost on this task? "
-    "Scores are percent; **bold** is what no other score of its column beats significantly. "
+    "Scores are percent; **bold** is what is not significantly worse than the best of its column. "
     "[How to read the tables](#how-to-read-the-tables)"
 )
 LEGEND = "\n\n".join(
@@ -38,6 +38,7 @@ LEGEND = "\n\n".join(
         "other examples than the column's, or trained on more or fewer than most, and so neither "
         "bold nor ranked; "
         "`untested`: without its outcomes, which bold needs.",
+        "Costs are of whole cells, scoring included; `(busy)`: the machine did other work beside.",
     )
 )
 
@@ -56,7 +57,10 @@ MARKUP = str.maketrans(
 
 
 # What GitHub makes a link, a mention or an emoji of wherever it stands in a text.
-LIVE = re.compile(r"(?<![\w/])@(?=\w)|\\#(?=\d)|:(?=//)|\bwww(?=\.)|:(?=\w+:)", re.IGNORECASE)
+LIVE = re.compile(
+    r"(?<![\w/])@(?=\w)|(?<=[\w.+-])@(?=[\w-]+\.\w)|\\#(?=\d)|:(?=//)|\bwww(?=\.)|:(?=\w+:)",
+    re.IGNORECASE,
+)
 
 
 @lru_cache(maxsize=16_384)  # names and intervals come back in many cells

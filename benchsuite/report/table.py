@@ -207,9 +207,7 @@ def _board(title: str, found: Sequence[Record], replicates: Mapping[str, np.ndar
                     "scores or versions in the store are not shown"
                 )
         board.rows.append(Row(model, regime, entries))
-    everything = [record for group in groups for record in group]
-    _fill_references(board, everything)
-    for record in everything:
+    for record in (record for group in groups for record in group):
         if record.headline is not None:
             board.metrics.setdefault(
                 record.cell["task"],
@@ -217,13 +215,19 @@ def _board(title: str, found: Sequence[Record], replicates: Mapping[str, np.ndar
             )
         board.notes.extend(_notes(record))
     board.costs = _costs(groups)
+    ways: dict[str, str] = {}
     if title != TITLES[-1]:  # lm-eval has metrics of which less is better
-        _compare(board, replicates)
+        ways = _compare(board, replicates)
+    _fill_references(board, ways)
     return board
 
 
-def _compare(board: Board, replicates: Mapping[str, np.ndarray]) -> None:
-    """Mark what is best in each column, and give the rows their means and ranks."""
+def _compare(board: Board, replicates: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Mark what is best in each column, and give the rows their means and ranks.
+
+    Returns the `way` of the arms that compare, by task.
+    """
+    ways: dict[str, str] = {}
     arms: dict[int, dict[str, Arm]] = {
         number: {
             task: arm
@@ -237,7 +241,14 @@ def _compare(board: Board, replicates: Mapping[str, np.ndarray]) -> None:
         column = {number: row[task] for number, row in arms.items() if task in row}
         alike = comparable(column, cap)
         best = not_worse({number: column[number] for number in alike})
+        if alike:
+            ways[task] = column[min(alike)].way
         tested = any(column[number].drawn is not None for number in alike)
+        if len(alike) > 1 and not tested:
+            board.notes.append(
+                f"{task}: nothing is bold: no score has its outcomes and its task at hand (a task "
+                "of your own: give --tasks-dir)"
+            )
         for number, arm in column.items():
             entries = board.rows[number].entries
             marks = entries[task].marks
@@ -253,6 +264,7 @@ def _compare(board: Board, replicates: Mapping[str, np.ndarray]) -> None:
     if len(board.columns) > 1 and not found:
         board.notes.append("no mean and no rank: no model has all columns on the same data")
     board.rows.sort(key=lambda row: row.rank.value if row.rank else math.inf)
+    return ways
 
 
 def one_a_seed(candidates: Sequence[Record]) -> list[Record]:
@@ -346,17 +358,29 @@ def _notes(record: Record) -> list[str]:
     return notes
 
 
-def _fill_references(board: Board, shown: Sequence[Record]) -> None:
-    """Rows that are no model: chance, and the kind's trivial answer (majority, all O, ...)."""
+def _fill_references(board: Board, ways: Mapping[str, str]) -> None:
+    """Rows that are no model: chance, and the kind's trivial answer (majority, all O, ...).
+
+    ways: of the data of each column; what stands on other examples is no measure for the rest.
+    """
     values: dict[str, dict[str, str]] = defaultdict(dict)
-    for record in shown:
-        for name, value in record.baselines.items():
-            row = "chance" if name == "chance" else "trivial"
-            if name == "bag_of_words":
-                cap = _cap(record)
-                row = f"bag of words ({cap})" if cap else "bag of words"
-            values[row].setdefault(record.cell["task"], percent(value))
+    for row in board.rows:
+        for task, entry in row.entries.items():
+            if task in row.arms and row.arms[task].way != ways.get(task, row.arms[task].way):
+                continue
+            for record in entry.records:
+                for name, value in record.baselines.items():
+                    known = values[_reference(name, record)]
+                    known.setdefault(task, percent(value))
     board.references = sorted(values.items())
+
+
+def _reference(baseline: str, record: Record) -> str:
+    """What the row of a record's baseline is called."""
+    if baseline == "bag_of_words":
+        cap = _cap(record)
+        return f"bag of words ({cap})" if cap else "bag of words"
+    return "chance" if baseline == "chance" else "trivial"
 
 
 def _costs(groups: Sequence[Sequence[Record]]) -> dict[str, list[tuple[str, ...]]]:
@@ -375,11 +399,12 @@ def _costs(groups: Sequence[Sequence[Record]]) -> dict[str, list[tuple[str, ...]
             total = cost["parameters_total"] or 1
             seconds = fmean(one.seconds or 0.0 for one in found)
             speed = fmean(one.cost["examples_per_s"] for one in found)
+            crowded = " (busy)" if any(one.is_crowded for one in found) else ""
             costs[hardware].append(
                 (
                     *_row_name(found[0]),
                     found[0].cell["task"],
-                    f"{seconds:.1f}",
+                    f"{seconds:.1f}{crowded}",
                     f"{speed:.1f}",
                     f"{cost['parameters_trainable']:,}",
                     f"{digits(100 * cost['parameters_trainable'] / total)}%",

@@ -188,6 +188,40 @@ def test_what_is_no_better_than_trivial_is_no_measure_of_the_rest() -> None:
     assert {one.kept for one in found} == {None} and {one.trivial for one in found} == {0.55}
 
 
+def test_trivial_is_on_the_scale_of_the_mean() -> None:
+    """MRPC's majority has an F1 of 81.2: full finetuning at 83 is better, whatever its accuracy."""
+    found = [
+        cell(model, regime, value, 1.0, task="glue/mrpc", seed=0)
+        for model in ("bert", "gpt")
+        for regime, value in (("full", 0.83), ("lora", 0.82))
+    ]
+    for one in found:
+        [row] = one.results
+        row.metric = "f1"
+        one.results.append(row.model_copy(update={"metric": "accuracy", "value": 0.7}))
+        one.baselines = {"majority": 0.812}
+    rows = kept_of(table.build(found))
+    assert {(one.trivial, one.score) for one in rows} == {(0.812, 0.83), (0.812, 0.82)}
+    assert {one.kept for one in rows} == {1.0, 0.82 / 0.83}
+
+
+def test_times_beside_other_work_are_no_shares() -> None:
+    found = [
+        cell(model, regime, 0.8, 1.0, seed=0)
+        for model in ("bert", "gpt")
+        for regime in ("full", "lora")
+    ]
+    for one in found:
+        one.provenance |= {"hardware": "any, 2 cores, avx2", "load": 2.4}
+    assert {one.time for one in kept_of(table.build(found))} == {1.0}
+    found[1].provenance["load"] = 2.6  # bert's
+    times = {(one.name, one.regime): one.time for one in kept_of(table.build(found))}
+    assert times["bert", "lora"] is None and times["gpt", "lora"] == 1.0
+    [board] = table.build(found)
+    rows = board.costs["any, 2 cores, avx2"]
+    assert [row[:2] for row in rows if "(busy)" in row[3]] == [("bert", "lora")]
+
+
 def test_intervals_are_those_of_the_replicates() -> None:
     generator = np.random.default_rng(0)
     found = [

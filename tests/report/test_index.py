@@ -114,6 +114,21 @@ def test_a_task_that_was_not_at_hand_is_looked_for_again(
     assert sum(one.replicates is not None for one in read_store(store)[0]) == 2
 
 
+def test_a_task_file_that_has_changed_judges_its_records_anew(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = tmp_path / "tasks"
+    (tasks / "own").mkdir(parents=True)
+    (tasks / "own" / "moods.yaml").write_text("version: 1")
+    read_store(store, tasks_dirs=[tasks])
+    seen = measured_again(monkeypatch)
+    read_store(store, tasks_dirs=[tasks])
+    assert not seen
+    (tasks / "own" / "moods.yaml").write_text("version: 2")
+    read_store(store, tasks_dirs=[tasks])
+    assert seen
+
+
 def test_replicates_of_records_are_paired(store: Path) -> None:
     """Ten of a hundred examples differ, so that the difference varies as ten coins of .1 do."""
     found = {one.record.cell["model"]: one.replicates for one in read_store(store)[0]}

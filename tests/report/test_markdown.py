@@ -116,6 +116,7 @@ def test_models_are_introduced() -> None:
     [
         ("@someone", "@<!-- -->someone"),
         ("hf:a/b@main", "hf:a/b@main"),
+        ("some.one@a.example", "some.one@<!-- -->a.example"),
         ("#12", "\\#<!-- -->12"),
         ("https://x.y", "https:<!-- -->//x.y"),
         ("www.x.y", "www<!-- -->.x.y"),
@@ -126,6 +127,18 @@ def test_models_are_introduced() -> None:
 )
 def test_github_makes_nothing_of_a_text(text: str, shown: str) -> None:
     assert markdown.escape(text) == shown
+
+
+def test_what_needs_no_model_is_of_the_columns_own_data() -> None:
+    capped = made_record("a", value=0.9, n=50)
+    capped.cell["key_parts"] = {"data": "capped"}
+    capped.baselines = {"majority": 0.9}
+    whole = [made_record(model, value=0.6) for model in ("b", "c")]
+    for one in whole:
+        one.baselines = {"majority": 0.55}
+    [board] = table.build([capped, *whole])
+    assert dict(board.references)["trivial"] == {"glue/sst2": "55.0"}
+    assert any("nothing is bold" in note for note in board.notes)
 
 
 def test_what_is_apart_or_untested_is_marked_and_the_want_of_a_mean_is_told() -> None:

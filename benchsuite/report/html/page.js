@@ -292,20 +292,22 @@ function open(number) {
   put(score, "b", found.score);
   score.append(` ${[found.interval, ...found.marks].filter(Boolean).join(", ")}`);
   put(body, "p", found.reason ? `${found.status}: ${found.reason}` : found.status);
-  if (found.provenance.command) {
-    put(body, "h3", "command");
-    put(body, "pre", found.provenance.command);
-  }
   const { command, ...provenance } = found.provenance;
+  const whose = found.seeds.length > 1 ? ` of seed ${found.seeds[0][0]}` : "";
+  if (command) {
+    put(body, "h3", `command${whose}`);
+    put(body, "pre", command);
+  }
   if (found.seeds.length && found.seeds[0][0] !== null) {
     pairs(body, "score by seed", Object.fromEntries(found.seeds.map(([seed, value]) => [`seed ${seed}`, value])));
   }
   pairs(body, "settings", found.settings);
-  pairs(body, "cost", { seconds: found.seconds, ...found.cost });
-  pairs(body, "counts", { ...found.counts, labels_used: found.labels_used });
+  pairs(body, `cost${whose}`, { ...found.cost });
+  pairs(body, whose ? "time, mean of the seeds" : "time", { seconds: found.seconds });
+  pairs(body, `counts${whose}`, { ...found.counts, labels_used: found.labels_used });
   pairs(body, "trivial answers", found.baselines);
   if (found.results.length) {
-    put(body, "h3", "results");
+    put(body, "h3", `results${whose}`);
     const table = put(body, "table");
     const head = put(table, "tr");
     for (const name of ["split", "subset", "prompt", "metric", "score", "norm", "value", "low", "high", "n"])
@@ -317,7 +319,8 @@ function open(number) {
     if (found.more_results) put(body, "p", `and ${found.more_results} more in the record`);
   }
   found.texts.forEach((one, at) => pairs(body, `wrong answer ${at + 1}`, one));
-  pairs(body, "provenance", { ...provenance, keys: found.keys.join(", ") });
+  pairs(body, `provenance${whose}`, provenance);
+  pairs(body, "keys", Object.fromEntries(found.keys.map((key, at) => [whose ? `seed ${found.seeds[at][0]}` : "record", key])));
   dialog.showModal();
 }
 

@@ -181,6 +181,7 @@ def _family(families: Families) -> Mapping[str, Any] | None:
         "legend": FAMILY_LEGEND.replace("`", ""),
         "header": HEADER,
         "rows": [one.cells() for one in families.kept],
+        "tasks": families.tasks,
         "left": families.left,
         "equality": families.equality,
         "equal": families.equal,

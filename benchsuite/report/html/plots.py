@@ -134,8 +134,10 @@ def cost_svg(cells: Sequence[Cell], cost: Cost) -> tuple[str | None, list[str]]:
     left_out = []
     if len(known) < len(cells):
         left_out.append(f"{len(cells) - len(known):,} scores without this cost")
-    families = families_of(known)
-    regimes = sorted({regime_name(cell) for cell in known})
+    # Of all cells, so that a colour and a shape mean the same in every plot.
+    families = families_of(cells)
+    regimes = sorted({regime_name(cell) for cell in cells})
+    shown = {regime_name(cell) for cell in known}
     tables: Tables = {}
     panels, alike = [], []
     for task in sorted({cell.task for cell in known}):
@@ -159,14 +161,17 @@ def cost_svg(cells: Sequence[Cell], cost: Cost) -> tuple[str | None, list[str]]:
             y=alt.Y("score:Q").scale(zero=False).axis(title=_metric(mine[0])),
         )
         marks = base.mark_point(filled=True, size=60, opacity=0.85).encode(
-            color=alt.Color("family:N").scale(
-                domain=families, range=cycled(COLOURS, len(families))
-            ),
+            color=alt.Color("family:N")
+            .scale(domain=families, range=cycled(COLOURS, len(families)))
+            .legend(values=families_of(known)),
             shape=alt.Shape(
                 "kind:N",
                 scale=alt.Scale(domain=regimes, range=cycled(SHAPES, len(regimes))),
                 legend=alt.Legend(
-                    title="regime", symbolFillColor="#888888", symbolStrokeColor="#888888"
+                    values=[name for name in regimes if name in shown],
+                    title="regime",
+                    symbolFillColor="#888888",
+                    symbolStrokeColor="#888888",
                 ),
             ),
             description="label:N",
@@ -200,17 +205,17 @@ def latency_of(cells: Sequence[Cell]) -> tuple[str, Cost]:
 def _decades(low: float, high: float) -> list[float]:
     """Powers of ten from low to high, fewer where there are many, more between where there are few.
 
-    Between are 2 and 5 times the powers; without any of them low alone.
+    Between are 2 and 5 times the powers, then all times; where that gives no two, low and high.
     """
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     powers = range(first, last + 1, 1 if last - first < 7 else 2)
-    for digits in ((1,), (1, 2, 5)):
+    for digits in ((1,), (1, 2, 5), range(1, 10)):
         ticks = [digit * 10.0**power for power in powers for digit in digits]
         # What a power's rounding costs is no reason to leave an end out.
         inside = [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
         if len(inside) > 1:
             return inside
-    return inside or [low]
+    return [low, high]
 
 
 def pareto(cells: Sequence[Cell], get: Callable[[Cell], float | None]) -> set[str]:

@@ -90,9 +90,9 @@ def _equal(scaling: Scaling) -> list[EqualTable]:
             continue
         amount = f"{budget:,.0f}" if measure == "tokens" else _flops(budget)
         text = [
-            f"The latest checkpoint of each model within {amount} {title}, where the most modest "
-            f"one ends ({SLACK:.0%} more counts as equal). Checkpoints are far apart: what each "
-            "really spent is in its row."
+            f"Zero-shot scores of the latest checkpoint of each model within {amount} {title}, "
+            f"where the most modest one ends ({SLACK:.0%} more counts as equal). Checkpoints are "
+            "far apart: what each really spent is in its row."
         ]
         text += [
             f"{name}: its first one is beyond that." for name, one in within.items() if not one

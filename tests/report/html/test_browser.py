@@ -256,6 +256,16 @@ def test_on_a_phone_the_regime_stands_below_the_model(open_page: Any, wide: Path
     assert found["width"][0] < 190
 
 
+def test_on_a_phone_a_filter_closes_where_it_opened(open_page: Any, wide: Path) -> None:
+    page = open_page(wide, 390)
+    for name in ("family", "regime", "task"):
+        button = page.locator(f"details[data-filter={name}] summary")
+        button.click()
+        assert page.locator(f"details[data-filter={name}] label").first.is_visible()
+        button.click(timeout=2_000)  # nothing lies on it
+        assert not page.locator(f"details[data-filter={name}] label").first.is_visible()
+
+
 def test_a_table_is_printed_whole(open_page: Any, wide: Path) -> None:
     page = open_page(wide, 1062)  # A4 across, but for its margins
     assert page.locator("#board-0 tbody tr").count() == 50

@@ -118,6 +118,38 @@ def test_a_task_of_one_cost_is_named() -> None:
     assert svg is None and left_out == ["tasks of one cost alone (blimp, glue/rte)"]
 
 
+def test_a_regime_looks_alike_in_every_plot() -> None:
+    """LoRA's shape is its own, whether the probe has the cost that is drawn or not."""
+    both = [cell_record("gpt", regime, trainable=n) for regime, n in (("lora", 7), ("probe", 99))]
+    both += [cell_record("bert", "lora", trainable=50)]
+    drawn = cells(both)
+    shapes = []
+    for lacking in (False, True):
+        costs = [
+            replace(one, trainable=None) if lacking and one.regime == "probe" else one
+            for one in drawn
+        ]
+        svg, _ = plots.cost_svg(costs, plots.TRAINABLE)
+        assert svg is not None
+        assert ("probe</text>" in svg) is not lacking  # what is not drawn has no place in a legend
+        [mark] = re.findall(r'<path aria-label="gpt, lora[^>]*', svg)
+        shapes.append(re.sub(r"translate\([^)]*\)|aria-label=\"[^\"]*\"", "", mark))
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (1.0, 1e6, [1e1, 1e2, 1e3, 1e4, 1e5, 1e6]),
+        (20.0, 70.0, [20.0, 50.0]),
+        (6e8, 1.3e9, [6e8, 7e8, 8e8, 9e8, 1e9]),
+        (30.1, 33.0, [30.1, 33.0]),
+    ],
+)
+def test_two_values_of_an_axis_can_be_read(low: float, high: float, ticks: list[float]) -> None:
+    assert plots._decades(low, high)[-len(ticks) :] == pytest.approx(ticks)
+
+
 def contrast(one: str, other: str) -> float:
     high, low = sorted((plots.luminance(one), plots.luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
