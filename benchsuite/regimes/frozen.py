@@ -81,9 +81,9 @@ class Frozen(TrainedRegime):
     options: ClassVar[type[Options]] = FrozenOptions
     positional: ClassVar[str | None] = "k"
     default_lr: ClassVar[dict[str, float]] = {
-        "encoder": 3e-4,
-        "decoder": 3e-4,
-        "encoder-decoder": 1e-3,
+        "encoder": 9e-4,
+        "decoder": 9e-4,
+        "encoder-decoder": 3e-4,
     }
 
     def __init__(self) -> None:

@@ -48,7 +48,7 @@ class Full(TrainedRegime):
     default_lr: ClassVar[dict[str, float]] = {
         "encoder": 3e-4,
         "decoder": 3e-4,
-        "encoder-decoder": 1e-3,
+        "encoder-decoder": 3e-4,
     }
 
     def check_model(self, call: RegimeCall, ref: ModelRef) -> None:

@@ -45,9 +45,9 @@ class LoRA(TrainedRegime):
     options: ClassVar[type[Options]] = LoRAOptions
     positional: ClassVar[str | None] = "rank"
     default_lr: ClassVar[dict[str, float]] = {
-        "encoder": 3e-3,
+        "encoder": 9e-4,
         "decoder": 3e-3,
-        "encoder-decoder": 3e-3,
+        "encoder-decoder": 9e-4,
     }
 
     def prepare(self, model: TaskModel, options: Any) -> None:
