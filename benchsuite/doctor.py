@@ -14,6 +14,7 @@ def examine() -> dict[str, Any]:
     import torch
 
     from benchsuite.models.registry import list_models
+    from benchsuite.training.settings import has_bfloat16
 
     model, flags = provenance.processor()
     data = os.environ.get("BENCHSUITE_DATA")
@@ -25,7 +26,7 @@ def examine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads of torch": torch.get_num_threads(),
         "vector extensions": " ".join(flags) or "none of avx2, avx512, amx",
-        "fast bfloat16": "yes" if {"avx512_bf16", "amx_bf16"} & set(flags) else "no",
+        "fast bfloat16": "yes" if has_bfloat16("cpu") else "no",
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "tasks": str(paths.tasks_root()),
         "models": " ".join(model.name for model in list_models()) or "none",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import time
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -16,6 +18,8 @@ STEPS = 600
 """Optimizer steps below which the loss of small models has often not settled (Mosbach et al. 2021
 train 20 epochs on a few thousand examples)."""
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 20
+FASTER = 1.2
+"""How much faster a bfloat16 product must be to pay for autocast's conversions."""
 WORTHWHILE = 512
 """Tokens a step from which autocast pays for its conversions (measured: docs/performance.md)."""
 
@@ -46,8 +50,8 @@ class TrainingOptions(Options):
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="of the passes in training; auto: bfloat16 where the machine has instructions "
-        f"for it and a step has {WORTHWHILE} tokens; weights stay float32",
+        description="of the passes in training; auto: bfloat16 where the machine is faster in "
+        f"it and a step has {WORTHWHILE} tokens; weights stay float32",
     )
     head: Literal["linear", "text"] = Field(
         default="linear",
@@ -56,13 +60,42 @@ class TrainingOptions(Options):
     )
 
 
+@functools.cache
 def has_bfloat16(device: str) -> bool:
-    """Whether a device multiplies bfloat16 faster than float32."""
+    """Whether a device multiplies bfloat16 faster than float32.
+
+    That a processor names the instructions does not say it: AMD's AVX-512 BF16 doubles the rate,
+    Intel's without AMX (a virtual machine may hide it) halves it.
+    """
     if device == "cuda":
         import torch
 
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return any(name.endswith("bf16") for name in processor()[1])
+    if not any(name.endswith("bf16") for name in processor()[1]):
+        return False
+    return _gain() >= FASTER
+
+
+def _gain() -> float:
+    """Seconds of a float32 product of usual shapes by those of bfloat16, the least of some each.
+
+    Of one thread's time on the processor, which other work on the machine leaves as it is: the
+    answer goes into keys.
+    """
+    import torch
+
+    rows, weights = torch.zeros(512, 256), torch.zeros(1024, 256)
+    pairs = {kind: (rows.to(kind), weights.to(kind)) for kind in (torch.float32, torch.bfloat16)}
+    spent: dict[torch.dtype, list[float]] = {kind: [] for kind in pairs}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for _ in range(8):
+        for kind, (a, b) in pairs.items():
+            began = time.thread_time()
+            torch.nn.functional.linear(a, b)
+            spent[kind].append(time.thread_time() - began)
+    torch.set_num_threads(threads)
+    return min(spent[torch.float32]) / min(spent[torch.bfloat16])
 
 
 def pass_precision(options: TrainingOptions, dtype: str, device: str, tokens: float) -> str:

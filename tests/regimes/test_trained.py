@@ -119,6 +119,28 @@ def test_passes_are_made_in_bfloat16_where_it_pays(
     assert settings.pass_precision(options, dtype, "cpu", tokens) == expected
 
 
+@pytest.mark.parametrize(
+    ("flags", "gain", "expected"),
+    [
+        (("avx2", "avx512_bf16"), 1.9, True),
+        (("avx2", "avx512_bf16"), 0.57, False),  # Intel's instructions where AMX is hidden
+        (("avx2",), 9.0, False),  # in emulation nothing is to be gained: not even measured
+    ],
+)
+def test_instructions_alone_are_no_gain(
+    flags: tuple[str, ...], gain: float, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "processor", lambda: ("any", flags))
+    monkeypatch.setattr(settings, "_gain", lambda: gain)
+    settings.has_bfloat16.cache_clear()
+    assert settings.has_bfloat16("cpu") is expected
+    settings.has_bfloat16.cache_clear()
+
+
+def test_the_gain_is_a_ratio_of_times() -> None:
+    assert 0.01 < settings._gain() < 100
+
+
 def test_the_machine_s_part_in_the_precision_is_in_the_key(
     bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
