@@ -41,13 +41,13 @@ HEADER = (
 LEGEND = (
     "The mean is over the tasks that every family has done under a regime on the same data "
     "(headline metrics; without WNLI and AX); `trivial` is the same of what needs no model "
-    "(majority label, no answer, or chance). `of full`: the mean as a share of "
-    "that of full finetuning of the same model on the same tasks, where full finetuning is better "
-    "than trivial. Brackets: 95%, over examples and, of several seeds, over seeds. Trained "
-    "parameters are a share of the model's. FLOPs: mean over tasks of the shares an example, by "
-    "`bench profile`. Time: of all fitting together (searches of the rate and scoring of the "
-    "selection slice included), on one kind of machine and never beside other work. A dash: not "
-    "measured so, or not on all tasks."
+    "(majority label, no answer, or chance). `of full`: as a share of full finetuning of the same "
+    "model, on the tasks that it has done, too (their number, where it is not all), if full "
+    "finetuning is better than trivial there. Brackets: 95%, over examples and, of several seeds, "
+    "over seeds. Trained parameters are a share of the model's. FLOPs: mean over tasks of the "
+    "shares an example, by `bench profile`. Time: of all fitting together (searches of the rate "
+    "and scoring of the selection slice included), on one kind of machine and never beside other "
+    "work. A dash: not measured so, or not on all tasks."
 )
 
 
@@ -56,9 +56,9 @@ class Kept:
     """What a model under a regime reaches, beside full finetuning of the same model.
 
     model: as tables name it, with its settings; name: its own. score: mean over `tasks`, of which
-    the ends of the interval follow; trivial: of what needs no model. kept: share of full's score,
-    likewise. share: of parameters that are trained. flops, time: of training, as shares of full's.
-    None where unknown.
+    the ends of the interval follow; trivial: of what needs no model. shared: tasks that full
+    finetuning has, too, of which the shares of full's follow. kept: of its score. flops, time: of
+    its training. share: of parameters that are trained. None where unknown.
     """
 
     regime: str
@@ -69,6 +69,7 @@ class Kept:
     score: float
     ends: tuple[float, float] | None
     trivial: float | None
+    shared: tuple[str, ...]
     kept: float | None
     kept_ends: tuple[float, float] | None
     share: float | None
@@ -77,6 +78,8 @@ class Kept:
 
     def cells(self) -> tuple[str, ...]:
         """Under HEADER."""
+        on = f" on {len(self.shared)}" if 0 < len(self.shared) < len(self.tasks) else ""
+        kept = _share(self.kept) + _bracket(self.kept_ends, lambda end: digits(100 * end))
         return (
             self.regime,
             self.model,
@@ -84,10 +87,10 @@ class Kept:
             str(len(self.tasks)),
             percent(self.score) + _bracket(self.ends, percent),
             percent(self.trivial),
-            _share(self.kept) + _bracket(self.kept_ends, lambda end: digits(100 * end)),
+            kept if self.kept is None else kept + on,
             _share(self.share),
             _share(self.flops),
-            _share(self.time),
+            _share(self.time) if self.time is None else _share(self.time) + on,
         )
 
 
@@ -248,7 +251,8 @@ def _compare(lines: Sequence[_Line], profiles: Sequence[Profile]) -> tuple[list[
             left += [f"{line.model} {line.regime}: no other family has its tasks" for line in whole]
             continue
         for line in whole:
-            found.append(_kept(line, tasks, _full_of(line, full[line.name], tasks), flops))
+            whole_row, shared = _full_of(line, full[line.name], tasks)
+            found.append(_kept(line, tasks, whole_row, shared, flops))
     order = {name: place for place, name in enumerate(FAMILIES)}
     left.sort()
     found.sort(key=lambda one: (one.regime, order.get(one.family, 9), one.model))
@@ -264,41 +268,47 @@ def _alike(group: Sequence[_Line]) -> dict[str, set[int]]:
     return {task: comparable(column) for task, column in columns.items()}
 
 
-def _full_of(line: _Line, full: Sequence[_Line], tasks: Sequence[str]) -> _Line | None:
-    """Of the rows of full finetuning of a model the one on the same tasks; None without.
+def _full_of(
+    line: _Line, full: Sequence[_Line], tasks: Sequence[str]
+) -> tuple[_Line | None, tuple[str, ...]]:
+    """Of the rows of full finetuning of a model the one with most of the tasks, and which.
 
-    Of the same settings, or, of a regime that trains nothing, the one of the most examples.
+    Of the same settings, or, of a regime that trains nothing, the one of the most examples of them.
     """
     trains = any(arm.cap is not None for arm in line.arms.values())
-    rows = [
-        other
-        for other in full
-        if (other.settings == line.settings or not trains)
-        and all(
-            task in other.arms and other.arms[task].way == line.arms[task].way for task in tasks
+    found: list[tuple[int, float, _Line, tuple[str, ...]]] = []
+    for other in full:
+        shared = tuple(
+            task
+            for task in tasks
+            if task in other.arms and other.arms[task].way == line.arms[task].way
         )
-    ]
-    return max(rows, key=lambda row: max(arm.cap or 0 for arm in row.arms.values()), default=None)
+        if shared and (other.settings == line.settings or not trains):
+            cap = max(arm.cap or 0 for arm in other.arms.values())
+            found.append((len(shared), cap, other, shared))
+    best = max(found, key=lambda one: one[:2], default=None)
+    return (None, ()) if best is None else best[2:]
 
 
 def _kept(
     line: _Line,
     tasks: tuple[str, ...],
     full: _Line | None,
+    shared: tuple[str, ...],
     flops: Mapping[Place, float],
 ) -> Kept:
     score, drawn, of_seeds = _mean(line, tasks)
-    trivial = _trivial(line, tasks)
     kept = kept_ends = None
     if full is not None:
-        whole, whole_drawn, of_whole = _mean(full, tasks)
-        if whole > (trivial or 0.0):
-            kept = score / whole
-            if full is not line and drawn is not None and whole_drawn is not None:
+        part, part_drawn, of_part = _mean(line, shared)
+        whole, whole_drawn, of_whole = _mean(full, shared)
+        if whole > (_trivial(line, shared) or 0.0):
+            kept = part / whole
+            if full is not line and part_drawn is not None and whole_drawn is not None:
                 # The delta method for the seeds, which are independent; examples are shared.
-                parts = [(part / whole**2, freedom) for part, freedom in of_seeds]
-                parts += [(part * kept**2 / whole**2, freedom) for part, freedom in of_whole]
-                kept_ends = _ends(kept, drawn / whole_drawn, parts)
+                parts = [(one / whole**2, freedom) for one, freedom in of_part]
+                parts += [(one * kept**2 / whole**2, freedom) for one, freedom in of_whole]
+                kept_ends = _ends(kept, part_drawn / whole_drawn, parts)
     first = line.entries[tasks[0]][0]
     trained, total = (first.cost.get(f"parameters_{n}") for n in ("trainable", "total"))
     return Kept(
@@ -309,12 +319,13 @@ def _kept(
         tasks=tasks,
         score=score,
         ends=None if drawn is None else _ends(score, drawn, of_seeds),
-        trivial=trivial,
+        trivial=_trivial(line, tasks),
+        shared=shared,
         kept=kept,
         kept_ends=kept_ends,
         share=None if trained is None or not total else trained / total,
-        flops=_flops_of_full(first, tasks, flops),
-        time=None if full is None else _time(line.entries, full.entries, tasks),
+        flops=_flops_of_full(first, shared or tasks, flops),
+        time=None if full is None else _time(line.entries, full.entries, shared),
     )
 
 

@@ -162,6 +162,25 @@ def test_zero_shot_stands_beside_full_finetuning_on_a_cap() -> None:
     assert families.equality
 
 
+def test_what_is_kept_is_of_the_tasks_that_full_has_too() -> None:
+    """The probe's second task, of which full finetuning has no score, is no part of the share."""
+    found = [
+        cell(model, regime, value, 10.0, task=task, seed=0)
+        for model in ("bert", "gpt")
+        for regime, task, value in (
+            ("full", "glue/sst2", 0.8),
+            ("lora", "glue/sst2", 0.6),
+            ("lora", "glue/rte", 0.9),
+        )
+    ]
+    rows = {(one.name, one.regime): one for one in kept_of(table.build(found))}
+    lora = rows["gpt", "lora"]
+    assert lora.tasks == ("glue/rte", "glue/sst2") and lora.score == pytest.approx(0.75)
+    assert lora.shared == ("glue/sst2",) and lora.kept == pytest.approx(0.75)
+    assert lora.cells()[6] == "75% on 1" and lora.cells()[9] == "100% on 1"
+    assert rows["gpt", "full"].cells()[6] == "100%"
+
+
 def test_wnli_and_ax_are_not_in_the_mean() -> None:
     found = kept_of(
         table.build(
