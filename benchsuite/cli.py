@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from benchsuite import cli_check, cli_profile, cli_tokenizer
-from benchsuite.cli_options import RUNS, Corpus, Decontaminate, Json, Store, TasksDir
+from benchsuite.cli_options import RUNS, Corpus, Decontaminate, Json, Store, TasksDir, split
 from benchsuite.errors import BenchsuiteError, InputError
 
 app = typer.Typer(
@@ -283,7 +283,7 @@ def data_status(
     from benchsuite.tasks import mirror
     from benchsuite.tasks.registry import Registry
 
-    rows = mirror.status(Registry(tasks_dir or []), _split(names))
+    rows = mirror.status(Registry(tasks_dir or []), split(names))
     if as_json:
         console.print_json([row.to_json() for row in rows])
     else:
@@ -308,7 +308,7 @@ def data_pull(
     def say(line: str) -> None:
         console.out.print(line, markup=False, soft_wrap=True)
 
-    rows = mirror.pull(Registry(tasks_dir or []), _split(names), to, say)
+    rows = mirror.pull(Registry(tasks_dir or []), split(names), to, say)
     if any(row.state == "failed" for row in rows):
         raise typer.Exit(1)
     say(f"export BENCHSUITE_DATA={to}")
@@ -351,11 +351,6 @@ def lm_eval(context: typer.Context) -> None:
     from benchsuite.integrations.lm_eval_cli import main as lm_eval_main
 
     raise typer.Exit(lm_eval_main(context.args))
-
-
-def _split(names: str | None) -> list[str]:
-    """Names joined by commas; an empty one is refused where it is looked up."""
-    return [] if names is None else [name.strip() for name in names.split(",")]
 
 
 # Typer keeps its usage errors private; they are what its public BadParameter derives from.

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchsuite.cli_options import RUNS, Json, Store, TasksDir
+from benchsuite.cli_options import RUNS, Json, Store, TasksDir, split
 from benchsuite.errors import InputError
 
 
@@ -121,7 +121,7 @@ def compare(
     b: Annotated[str, typer.Argument(help="What to set beside it.")],
     store: Store = RUNS,
     suite: Annotated[str | None, typer.Option(help="Tasks in scope; all where not given.")] = None,
-    task: Annotated[str | None, typer.Option(help="One task id.")] = None,
+    task: Annotated[str | None, typer.Option(help="Task ids, joined by commas.")] = None,
     examples: Annotated[
         int, typer.Option(help="Examples that one alone has right to show, with their text.")
     ] = 0,
@@ -136,7 +136,7 @@ def compare(
 
     if task is not None and suite is not None:
         raise InputError("give --task or --suite, not both")
-    scope = [task] if task is not None else results.tasks_of(suite, tasks_dir or [])
+    scope = split(task) if task is not None else results.tasks_of(suite, tasks_dir or [])
     found = comparison.compare_all(
         a, b, store, tasks=scope, examples=examples, tasks_dir=tasks_dir or []
     )

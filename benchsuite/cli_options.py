@@ -21,3 +21,8 @@ Decontaminate = Annotated[
     Path | None,
     typer.Option(envvar="BENCHSUITE_DATA", help="Mirror whose evaluation text is left out."),
 ]
+
+
+def split(names: str | None) -> list[str]:
+    """Names joined by commas; an empty one is refused where it is looked up."""
+    return [] if names is None else [name.strip() for name in names.split(",")]

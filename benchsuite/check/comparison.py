@@ -177,7 +177,7 @@ def _sides(
     known = sorted({one.record.cell[part] for one in stored for part in ("model", "regime")})
     raise InputError(
         f"'{a}' and '{b}' are neither two stores nor two models or regimes of {store}, which has "
-        f"{', '.join(known) or 'nothing in scope'}"
+        f"{', '.join(known) or 'no record of ' + ', '.join(tasks or [])}"
     )
 
 

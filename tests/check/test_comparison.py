@@ -101,6 +101,8 @@ def test_p_values_are_adjusted(tmp_path: Path) -> None:
 
 def test_unknown_names_are_told(tmp_path: Path) -> None:
     store_record(tmp_path, BASE)
+    with pytest.raises(InputError, match="which has no record of glue/sst2, glue/x$"):
+        compare_all("gpt", "bert", tmp_path, tasks=["glue/sst2", "glue/x"])
     with pytest.raises(InputError, match="neither two stores nor two models or regimes"):
         compare_all("gpt", "bart", tmp_path)
 
