@@ -50,7 +50,7 @@ class Adapter(TrainedRegime):
     positional: ClassVar[str | None] = "placement"
     default_lr: ClassVar[dict[str, float]] = {
         "encoder": 3e-3,
-        "decoder": 3e-3,
+        "decoder": 9e-4,
         "encoder-decoder": 3e-3,
     }
 
