@@ -7,6 +7,7 @@ import functools
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,12 @@ def hardware_id() -> str:
     """A name for this kind of machine; cost columns of different names are never mixed."""
     model, flags = processor()
     return f"{model}, {os.cpu_count()} cores, {'+'.join(flags) or 'no vector extensions'}"
+
+
+def cores_of(hardware: str) -> int | None:
+    """The number of cores that a name of `hardware_id` says; None of any other text."""
+    found = re.search(r", (\d+) cores,", hardware)
+    return int(found[1]) if found else None
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from benchsuite.errors import InputError
 from benchsuite.files import write_atomically
+from benchsuite.provenance import cores_of
 from benchsuite.tasks.example import own_cluster
 from benchsuite.versioned import Migrations, Part, read_versioned
 
@@ -127,9 +128,9 @@ class Record(Part):
         The load average remembers a minute, and so the command's own last cell: only what one
         command alone could not have caused counts.
         """
-        cores = re.search(r"(\d+) cores", str(self.provenance.get("hardware")))
+        cores = cores_of(str(self.provenance.get("hardware")))
         load = self.provenance.get("load")
-        return bool(cores and load is not None and load > CROWDED * int(cores[1]))
+        return cores is not None and load is not None and load > CROWDED * cores
 
     @property
     def seconds(self) -> float | None:

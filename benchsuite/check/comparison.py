@@ -17,7 +17,7 @@ from benchsuite.errors import InputError
 from benchsuite.outcomes import NotJudged
 from benchsuite.report.inspect import examples_of, texts_of
 from benchsuite.report.markdown import escape, pipe_table
-from benchsuite.report.table import METRIC_NAMES, shown
+from benchsuite.report.numbers import METRIC_NAMES, shown
 from benchsuite.stats import holm
 from benchsuite.tasks.task import load_task
 

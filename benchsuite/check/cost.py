@@ -12,8 +12,8 @@ from typing import Any
 from benchsuite import profiles
 from benchsuite.cells import digest
 from benchsuite.check.arms import Outcome
-from benchsuite.check.pairs import canonical
 from benchsuite.check.policy import Policy
+from benchsuite.check.renaming import canonical
 from benchsuite.errors import InputError
 from benchsuite.profiles import MOST_BUSY, Profile
 

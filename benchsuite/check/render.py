@@ -9,8 +9,8 @@ from benchsuite.check.cost import CostVerdict
 from benchsuite.check.result import Result
 from benchsuite.console import clean
 from benchsuite.report.markdown import escape, pipe_table
+from benchsuite.report.numbers import METRIC_NAMES, PLAIN_METRICS, shown
 from benchsuite.report.seeds import CORRELATIONS
-from benchsuite.report.table import METRIC_NAMES, PLAIN_METRICS, shown
 
 HEADER = ("cell", "metric", "n", "baseline", "candidate", "difference", "margin", "p", "verdict")
 COST_HEADER = ("profile", "measure", "baseline", "candidate", "ratio", "margin", "verdict")

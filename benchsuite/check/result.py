@@ -9,8 +9,9 @@ from typing import Any
 
 from benchsuite.check.arms import Verdict
 from benchsuite.check.cost import CostVerdict, judge_costs
-from benchsuite.check.pairs import pair, parse_map, read_records
+from benchsuite.check.pairs import pair, read_records
 from benchsuite.check.policy import Policy, load_policy
+from benchsuite.check.renaming import parse_map
 from benchsuite.check.verdict import judge
 from benchsuite.errors import InputError
 from benchsuite.report import write_files

@@ -11,7 +11,8 @@ from benchsuite import records
 from benchsuite.check.pairs import Stored, identity, label, read_records
 from benchsuite.errors import InputError
 from benchsuite.outcomes import NotJudged, read_tables, spec_of
-from benchsuite.report.table import settings, shown
+from benchsuite.report.numbers import shown
+from benchsuite.report.table import settings
 
 
 def update(

@@ -1,16 +1,24 @@
-"""Profiles as rows of a table: medians of their repeats."""
+"""What cells cost, as rows of a table: by their own records, and by `bench profile`."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
-from typing import Any
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any
 
 from benchsuite.profiles import MOST_BUSY, Profile
-from benchsuite.report.table import digits
+from benchsuite.records import Record
+from benchsuite.report.numbers import digits
 
+if TYPE_CHECKING:
+    from benchsuite.report.table import Row
+
+COST_HEADER = (
+    *("model", "regime", "task", "seconds", "examples/s", "trained parameters"),
+    "of the model's",
+)
 PROFILE_HEADER = (
     "model",
     "regime",
@@ -44,6 +52,36 @@ def place_of(cell: Mapping[str, Any]) -> Place:
     named = [str(cell[name]) for name in ("model", "regime", "task")]
     window = str(cell.get("max_length") or "")
     return (*named, *(str(cell.get(name) or usual) for name, usual in USUAL.items()), window)
+
+
+def cell_costs(rows: Sequence[Row]) -> dict[str, list[tuple[str, ...]]]:
+    """Cost rows by hardware, under COST_HEADER; a new head's parameters are trained ones.
+
+    Of several seeds on one hardware the mean; a parameter's number is the same for all.
+    """
+    costs: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for row in rows:
+        for task, entry in row.entries.items():
+            by_hardware = defaultdict(list)
+            for record in entry.records:
+                if record.status == "done":
+                    by_hardware[str(record.provenance.get("hardware"))].append(record)
+            for hardware, found in by_hardware.items():
+                costs[hardware].append((row.model, row.regime, task, *_cost(found)))
+    return dict(costs)
+
+
+def _cost(found: Sequence[Record]) -> tuple[str, ...]:
+    """Seconds, examples a second and trained parameters of the seeds of a cell on one machine."""
+    cost = found[0].cost
+    total = cost["parameters_total"] or 1
+    seconds = fmean(one.seconds or 0.0 for one in found)
+    return (
+        f"{seconds:.1f}" + (" (busy)" if any(one.is_crowded for one in found) else ""),
+        f"{fmean(one.cost['examples_per_s'] for one in found):.1f}",
+        f"{cost['parameters_trainable']:,}",
+        f"{digits(100 * cost['parameters_trainable'] / total)}%",
+    )
 
 
 def inference_costs(measured: Sequence[Profile]) -> dict[Place, Measured]:

@@ -24,8 +24,9 @@ from benchsuite.records import Record
 from benchsuite.regimes.registry import get_regime
 from benchsuite.report import readable_records
 from benchsuite.report.markdown import pipe_table
+from benchsuite.report.numbers import percent
 from benchsuite.report.seeds import OverSeeds, is_collapsed, over_seeds
-from benchsuite.report.table import one_a_seed, percent, settings
+from benchsuite.report.table import one_a_seed, settings
 
 HEADER = (
     "family",

@@ -14,7 +14,7 @@ from rich.text import Text
 from benchsuite import records
 from benchsuite.errors import DataUnavailable, InputError
 from benchsuite.records import Record
-from benchsuite.report.table import percent, shown
+from benchsuite.report.numbers import percent, shown
 from benchsuite.tasks.example import Example
 from benchsuite.tasks.spec import TaskSpec
 from benchsuite.tasks.task import Task, load_task

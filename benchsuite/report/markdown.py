@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from benchsuite.console import clean
-from benchsuite.report.costs import PROFILE_HEADER
-from benchsuite.report.table import COST_HEADER, Board, Entry, percent, rank_text
+from benchsuite.report.costs import COST_HEADER, PROFILE_HEADER
+from benchsuite.report.numbers import percent, rank_text
+from benchsuite.report.table import Board, Entry
 
 MOST_MODELS = 12
 

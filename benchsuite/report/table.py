@@ -13,6 +13,8 @@ import numpy as np
 
 from benchsuite.records import Record
 from benchsuite.regimes.support import TRAINED
+from benchsuite.report.costs import cell_costs
+from benchsuite.report.numbers import METRIC_NAMES, percent, shown
 from benchsuite.report.seeds import OverSeeds, over_seeds
 from benchsuite.report.standing import Arm, arm_of, comparable, not_worse, standings, usual_cap
 from benchsuite.stats import Rank
@@ -29,21 +31,6 @@ TITLES = (
     "Tasks of local files",
     "Tasks of lm-eval, by its metrics and rules",
 )
-METRIC_NAMES = {
-    "accuracy": "accuracy",
-    "matthews": "Matthews r",
-    "f1": "F1",
-    "em": "EM",
-    "pearson": "Pearson r",
-    "spearman": "Spearman r",
-    "entity_f1": "entity F1",
-}
-COST_HEADER = (
-    *("model", "regime", "task", "seconds", "examples/s", "trained parameters"),
-    "of the model's",
-)
-# lm-eval's measures of surprise are no shares: shown as they are.
-PLAIN_METRICS = ("perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,29 +76,6 @@ class Board:
     costs: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
 
 
-def percent(value: float | None) -> str:
-    """A fraction as percent with one decimal; a dash where there is none."""
-    return "-" if value is None else f"{100 * value:.1f}"
-
-
-def shown(metric: str, value: float | None) -> str:
-    """A metric's value as people read it: percent, but for what is no share."""
-    return f"{value:.3f}" if value is not None and metric in PLAIN_METRICS else percent(value)
-
-
-def digits(value: float) -> str:
-    """A number with three digits that count, and without an exponent."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def rank_text(rank: Rank | None) -> str:
-    """A mean rank with its interval; a dash where there is none."""
-    if rank is None:
-        return "-"
-    interval = "" if rank.low is None else f" [{rank.low:.1f}, {rank.high:.1f}]"
-    return f"{rank.value:.1f}{interval}"
-
-
 def build(
     found: Sequence[Record], replicates: Mapping[str, np.ndarray] | None = None
 ) -> list[Board]:
@@ -148,11 +112,13 @@ def _preference(record: Record) -> tuple[bool, int, str]:
 
 def _row_name(record: Record) -> tuple[str, str]:
     """Model and regime, with every setting but the seed named that is not the default."""
-    cell = record.cell
-    extras = settings(record)
-    extras += filter(None, [_cap(record)])
-    model = cell["model"]
-    return (f"{model} ({', '.join(extras)})" if extras else model), cell["regime"]
+    return record.cell["model"] + row_settings(record), record.cell["regime"]
+
+
+def row_settings(record: Record) -> str:
+    """What a row's name says behind its model's: ` (1,000 training examples)`, or nothing."""
+    extras = [*settings(record), *filter(None, [_cap(record)])]
+    return f" ({', '.join(extras)})" if extras else ""
 
 
 def _cap(record: Record) -> str:
@@ -214,7 +180,7 @@ def _board(title: str, found: Sequence[Record], replicates: Mapping[str, np.ndar
                 METRIC_NAMES.get(record.headline.metric, record.headline.metric),
             )
         board.notes.extend(_notes(record))
-    board.costs = _costs(groups)
+    board.costs = cell_costs(board.rows)
     ways: dict[str, str] = {}
     if title != TITLES[-1]:  # lm-eval has metrics of which less is better
         ways = _compare(board, replicates)
@@ -366,7 +332,7 @@ def _fill_references(board: Board, ways: Mapping[str, str]) -> None:
     values: dict[str, dict[str, str]] = defaultdict(dict)
     for row in board.rows:
         for task, entry in row.entries.items():
-            if task in row.arms and row.arms[task].way != ways.get(task, row.arms[task].way):
+            if task in row.arms and row.arms[task].way != ways[task]:
                 continue
             for record in entry.records:
                 for name, value in record.baselines.items():
@@ -381,33 +347,3 @@ def _reference(baseline: str, record: Record) -> str:
         cap = _cap(record)
         return f"bag of words ({cap})" if cap else "bag of words"
     return "chance" if baseline == "chance" else "trivial"
-
-
-def _costs(groups: Sequence[Sequence[Record]]) -> dict[str, list[tuple[str, ...]]]:
-    """Cost rows by hardware, under COST_HEADER; a new head's parameters are trained ones.
-
-    Of several seeds on one hardware the mean; a parameter's number is the same for all.
-    """
-    costs: dict[str, list[tuple[str, ...]]] = defaultdict(list)
-    for group in groups:
-        by_hardware = defaultdict(list)
-        for record in group:
-            if record.status == "done":
-                by_hardware[str(record.provenance.get("hardware"))].append(record)
-        for hardware, found in by_hardware.items():
-            cost = found[0].cost
-            total = cost["parameters_total"] or 1
-            seconds = fmean(one.seconds or 0.0 for one in found)
-            speed = fmean(one.cost["examples_per_s"] for one in found)
-            crowded = " (busy)" if any(one.is_crowded for one in found) else ""
-            costs[hardware].append(
-                (
-                    *_row_name(found[0]),
-                    found[0].cell["task"],
-                    f"{seconds:.1f}{crowded}",
-                    f"{speed:.1f}",
-                    f"{cost['parameters_trainable']:,}",
-                    f"{digits(100 * cost['parameters_trainable'] / total)}%",
-                )
-            )
-    return dict(costs)

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from benchsuite import console
 from benchsuite.records import Record
-from benchsuite.report.table import Board, Entry, Row, build, percent, rank_text
+from benchsuite.report.numbers import percent, rank_text
+from benchsuite.report.table import Board, Entry, Row, build
 
 
 def show(found: Sequence[Record], replicates: Mapping[str, np.ndarray] | None = None) -> None:

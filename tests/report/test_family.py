@@ -12,7 +12,8 @@ import scipy.stats
 from benchsuite.profiles import Inference, Profile, Training
 from benchsuite.records import Record
 from benchsuite.report import table
-from benchsuite.report.family import Kept, compare_families, families_of, to_markdown
+from benchsuite.report.family import families_of, to_markdown
+from benchsuite.report.kept import Kept, compare_families
 from benchsuite.report.table import Board
 from tests.made import made_record
 

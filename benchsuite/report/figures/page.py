@@ -10,7 +10,7 @@ from benchsuite.report import readable_records, write_files
 from benchsuite.report.figures.plot import depth_svg, forgotten_svg, sizes_svg
 from benchsuite.report.figures.points import Forgotten, Point, by_depth, by_size, forgotten
 from benchsuite.report.markdown import escape, pipe_table
-from benchsuite.report.table import percent
+from benchsuite.report.numbers import percent
 
 PAGE = "figures.md"
 SIZES, DEPTH, FORGETTING = "train-size.svg", "depth.svg", "forgetting.svg"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchsuite.report.charts import COLOURS, SHAPES, cycled, require_charts, svg_of
 from benchsuite.report.figures.points import BAG, Forgotten, Point
-from benchsuite.report.table import METRIC_NAMES
+from benchsuite.report.numbers import METRIC_NAMES
 
 if TYPE_CHECKING:
     import altair as alt

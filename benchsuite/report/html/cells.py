@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
 
 from benchsuite.profiles import Profile
@@ -86,7 +85,6 @@ def detail(cell: Cell) -> dict[str, Any]:
     """What a dialog shows of a cell: score, settings, results, cost, provenance, the command."""
     records = cell.entry.records
     first = records[0]
-    seconds = [record.seconds for record in records if record.seconds is not None]
     provenance = dict(first.provenance)
     provenance.pop("outcomes_sha256", None)
     return {
@@ -115,7 +113,7 @@ def detail(cell: Cell) -> dict[str, Any]:
         "labels_used": first.labels_used,
         "seen_in_pretraining": first.seen_in_pretraining,
         "cost": first.cost,
-        "seconds": round(fmean(seconds), 3) if seconds else None,
+        "seconds": None if first.seconds is None else round(first.seconds, 3),
         "provenance": provenance,
     }
 

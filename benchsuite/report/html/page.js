@@ -302,8 +302,7 @@ function open(number) {
     pairs(body, "score by seed", Object.fromEntries(found.seeds.map(([seed, value]) => [`seed ${seed}`, value])));
   }
   pairs(body, "settings", found.settings);
-  pairs(body, `cost${whose}`, { ...found.cost });
-  pairs(body, whose ? "time, mean of the seeds" : "time", { seconds: found.seconds });
+  pairs(body, `cost${whose}`, { seconds: found.seconds, ...found.cost });
   pairs(body, `counts${whose}`, { ...found.counts, labels_used: found.labels_used });
   pairs(body, "trivial answers", found.baselines);
   if (found.results.length) {

@@ -15,9 +15,9 @@ from benchsuite.errors import InputError
 from benchsuite.profiles import Profile
 from benchsuite.records import Record
 from benchsuite.report.charts import require_charts
-from benchsuite.report.costs import PROFILE_HEADER, profile_rows
-from benchsuite.report.family import HEADER, Families
+from benchsuite.report.costs import COST_HEADER, PROFILE_HEADER, profile_rows
 from benchsuite.report.family import LEGEND as FAMILY_LEGEND
+from benchsuite.report.family import Families
 from benchsuite.report.figures.plot import depth_svg, sizes_svg
 from benchsuite.report.figures.points import by_depth, by_size
 from benchsuite.report.html.cells import Cell, cells_of, detail, short
@@ -31,11 +31,13 @@ from benchsuite.report.html.plots import (
     latency_of,
     regime_name,
 )
+from benchsuite.report.kept import HEADER
 from benchsuite.report.markdown import LEGEND, PROFILE_LEGEND
+from benchsuite.report.numbers import percent, rank_text
 from benchsuite.report.published import published_rows
 from benchsuite.report.scaling.plot import to_svg as scaling_svg
 from benchsuite.report.scaling.points import collect
-from benchsuite.report.table import COST_HEADER, Board, percent, rank_text
+from benchsuite.report.table import Board
 
 SIZES = (1e6, 1e7, 1e8, 1e9)
 SIZE_NAMES = ("below 1 M", "1 to 10 M", "10 to 100 M", "100 M to 1 B", "1 B and more")
@@ -69,7 +71,9 @@ def render(
     here = Path(__file__).parent
     return environment.get_template("page.html.j2").render(
         boards=boards,
-        family=_family(families),
+        families=families,
+        family_header=HEADER,
+        family_legend=FAMILY_LEGEND.replace("`", ""),
         plots=_plots(cells, found),
         costs=sorted(profile_rows(profiles).items()),
         cost_header=COST_HEADER,
@@ -171,21 +175,6 @@ def _script_json(value: Any) -> str:
     for letter, code in (escaped | {"\u2029": "\\u2029"}).items():
         text = text.replace(letter, code)
     return text
-
-
-def _family(families: Families) -> Mapping[str, Any] | None:
-    """The family report as the template takes it; None where there is nothing to say."""
-    if not families.kept and not families.left:
-        return None
-    return {
-        "legend": FAMILY_LEGEND.replace("`", ""),
-        "header": HEADER,
-        "rows": [one.cells() for one in families.kept],
-        "tasks": families.tasks,
-        "left": families.left,
-        "equality": families.equality,
-        "equal": families.equal,
-    }
 
 
 def _own_ids(svg: str, name: str) -> str:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.report.charts import COLOURS, SHAPES, cycled, svg_of
-from benchsuite.report.family import FAMILIES
 from benchsuite.report.html.cells import Cell
-from benchsuite.report.table import METRIC_NAMES, PLAIN_METRICS
+from benchsuite.report.html.colours import VIRIDIS, ink_on, viridis
+from benchsuite.report.kept import FAMILIES
+from benchsuite.report.numbers import METRIC_NAMES, PLAIN_METRICS
+from benchsuite.report.table import row_settings
 
 if TYPE_CHECKING:
     import altair as alt
@@ -28,11 +30,7 @@ NAME_WIDTH = 140
 TITLE_WIDTH = 300
 """Most that the name of a model takes above a panel."""
 SQUARE = 46
-# Between the nine, red, green and blue are interpolated, so that a colour can be told from a score.
-VIRIDIS = (
-    *("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30"),
-    "#fde725",
-)
+
 
 Tables = dict[str, list[dict[str, Any]]]
 
@@ -106,7 +104,8 @@ def _briefly(cells: Sequence[Cell]) -> list[Cell]:
     found = []
     for cell in cells:
         name = _name(cell)
-        settings = cell.model[len(name) :] if len(rows[name, cell.regime]) > 1 else ""
+        alone = len(rows[name, cell.regime]) < 2
+        settings = "" if alone else row_settings(cell.entry.records[0])
         found.append(replace(cell, model=name, regime=cell.regime + settings))
     return found
 
@@ -276,32 +275,6 @@ def heat_svg(cells: Sequence[Cell]) -> tuple[str, list[str]]:
     grid = _grid(panels, max(1, (PAGE_WIDTH - LEGEND_WIDTH) // wide))
     svg = svg_of(grid.resolve_scale(color="shared"), tables)
     return svg, [f"{left:,} further models"] if left > 0 else []
-
-
-def viridis(score: float, low: float, high: float) -> str:
-    """The colour of a score between the lowest and the highest one."""
-    at = (len(VIRIDIS) - 1) * (score - low) / ((high - low) or 1.0)
-    first = min(int(at), len(VIRIDIS) - 2)
-    channels = zip(_channels(VIRIDIS[first]), _channels(VIRIDIS[first + 1]), strict=True)
-    return "#" + "".join(f"{round(a + (at - first) * (b - a)):02x}" for a, b in channels)
-
-
-def ink_on(colour: str) -> str:
-    """Black or white, whichever has more contrast with a colour: always more than 4.5."""
-    # The contrast with white is 1.05 / (l + 0.05), that with black (l + 0.05) / 0.05.
-    return "#000000" if (luminance(colour) + 0.05) ** 2 > 1.05 * 0.05 else "#ffffff"
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance from 0 (black) to 1, as WCAG 2 defines it."""
-    parts = [part / 255 for part in _channels(colour)]
-    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
-    return sum(weight * x for weight, x in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-
-def _channels(colour: str) -> list[int]:
-    """Red, green and blue of `#rrggbb`."""
-    return [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
 
 
 def family_svg(cells: Sequence[Cell]) -> str:

@@ -11,6 +11,7 @@ from benchsuite.models.registry import UNTRAINED
 from benchsuite.records import Record
 from benchsuite.report import readable_records, write_files
 from benchsuite.report.markdown import escape, pipe_table
+from benchsuite.report.numbers import shown
 from benchsuite.report.scaling.plot import to_svg
 from benchsuite.report.scaling.points import (
     MEASURES,
@@ -22,7 +23,6 @@ from benchsuite.report.scaling.points import (
     collect,
     latest_within,
 )
-from benchsuite.report.table import shown
 
 PICTURE = "scaling.svg"
 PAGE = "scaling.md"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.report.charts import COLOURS, SHAPES, cycled, require_charts, svg_of
+from benchsuite.report.numbers import METRIC_NAMES, PLAIN_METRICS
 from benchsuite.report.scaling.points import MEASURES, Checkpoint, Measure, Panel, Scaling
-from benchsuite.report.table import METRIC_NAMES, PLAIN_METRICS
 
 if TYPE_CHECKING:
     import altair as alt

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from benchsuite.cells import digest
 from benchsuite.models.registry import UNTRAINED
 from benchsuite.records import Record
-from benchsuite.report.table import METRIC_NAMES
+from benchsuite.report.numbers import METRIC_NAMES
 
 Measure = Literal["tokens", "flops"]
 MEASURES: dict[Measure, str] = {"tokens": "tokens", "flops": "FLOPs"}

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchsuite.report import write_report
+from benchsuite.report.costs import COST_HEADER
 from benchsuite.report.html.page import _script_json
-from benchsuite.report.table import COST_HEADER
 from tests.report.html.conftest import FAMILIES, HOSTILE, REGIMES, TASKS, made_store
 
 

@@ -16,7 +16,7 @@ from benchsuite import records
 from benchsuite.records import Record
 from benchsuite.report import table
 from benchsuite.report.charts import COLOURS, INHERITED, SHAPES, cycled, drawable
-from benchsuite.report.html import plots
+from benchsuite.report.html import colours, plots
 from benchsuite.report.html.cells import Cell, cells_of
 from tests.made import made_record
 from tests.report.html.made import cell_record
@@ -151,7 +151,7 @@ def test_two_values_of_an_axis_can_be_read(low: float, high: float, ticks: list[
 
 
 def contrast(one: str, other: str) -> float:
-    high, low = sorted((plots.luminance(one), plots.luminance(other)), reverse=True)
+    high, low = sorted((colours.luminance(one), colours.luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
 
@@ -159,10 +159,10 @@ def test_numbers_can_be_read_on_every_colour_of_the_heat_map() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
     for step in range(1001):
-        colour = plots.viridis(step / 10, 0, 100)
-        assert contrast(colour, plots.ink_on(colour)) >= 4.5
-    assert plots.viridis(7, 7, 7) == plots.VIRIDIS[0]
-    assert plots.viridis(9, 1, 9) == plots.VIRIDIS[-1]
+        colour = colours.viridis(step / 10, 0, 100)
+        assert contrast(colour, colours.ink_on(colour)) >= 4.5
+    assert colours.viridis(7, 7, 7) == colours.VIRIDIS[0]
+    assert colours.viridis(9, 1, 9) == colours.VIRIDIS[-1]
 
 
 def test_squares_have_the_colours_that_the_numbers_were_chosen_for() -> None:
@@ -177,7 +177,7 @@ def test_squares_have_the_colours_that_the_numbers_were_chosen_for() -> None:
             seen[float(score[1])] = numbers
     assert sorted(seen) == pytest.approx([100 * value for value in values])
     for score, numbers in seen.items():
-        expected = plots._channels(plots.viridis(score, 30, 93))
+        expected = colours._channels(colours.viridis(score, 30, 93))
         assert numbers == pytest.approx(expected, abs=1)
     inks = {mark.text: mark.get("fill") for mark in root.iter() if mark.get("fill")}
     assert inks["30.0"] == "#ffffff" and inks["93.0"] == "#000000"
