@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -57,10 +58,11 @@ class Verdict:
     """What is known of one pair; differences and margin in the metric's own unit.
 
     d: candidate - baseline. low, high: one-sided bounds of d, each at 1 - alpha. p, adjusted:
-    one-sided, of d < 0; None where not tested. detectable: the smallest true loss that fails in 80%
-    of cases, None where nothing varies or too few seeds tell. reason: where it was decided, or left
-    open, without a test. seeds: of the baseline, of the candidate; None where seeds make no arms.
-    prompts: the most that either arm was asked by.
+    one-sided, of d < 0 (two-sided where nothing is judged); None where not tested. detectable: the
+    smallest true loss that fails in 80% of cases, None where nothing varies or too few seeds tell.
+    reason: where it was decided, or left open, without a test, and where seeds were too few to
+    count. seeds: of the baseline, of the candidate; None where seeds make no arms. prompts: the
+    most that either arm was asked by.
     """
 
     name: str
@@ -113,6 +115,7 @@ def compare(
     collapsed: int = 0,
     replicates: int = REPLICATES,
     permutations: int | None = None,
+    judged: bool = True,
 ) -> Verdict:
     """Difference, bounds and p value of two arms; decided only where no statistics are needed.
 
@@ -122,6 +125,8 @@ def compare(
         same_seeds: whether seeds stand in the same order, so that each can be the other's copy.
         collapsed: seeds, of both arms together, that are no better than the trivial answer.
         replicates: of the bootstrap. permutations: of the permutation test, as many without.
+        judged: whether a loss is: p is one-sided, and too few seeds leave it open. Else p is
+            two-sided, and of too few seeds the examples alone are taken for a sample.
 
     Raises NotJudged where the metric is undefined in the baseline.
     """
@@ -156,12 +161,17 @@ def compare(
     # Resampling k clusters shows (k - 1) / k of their variance.
     freedom = one.clusters - stratum_count(spec, base[0])
     seen = one.clusters / freedom
-    if any(sampled):
+    seeds = [len(arm) for arm, one_of in zip((baseline, candidate), sampled, strict=True) if one_of]
+    if seeds and (judged or min(seeds) >= FEWEST_SEEDS):
         scores = [[estimate(spec, metric, seed) for seed in arm] for arm in (baseline, candidate)]
         of_examples = float(drawn.var(ddof=1)) * seen
-        return _seeded(one, scores, sampled, policy, of_examples, collapsed > 0)
+        return _seeded(one, scores, sampled, policy, of_examples, collapsed > 0, judged)
+    if seeds:
+        alone = f"fewer than {FEWEST_SEEDS} seeds: over examples alone, other seeds may differ more"
+        one = replace(one, reason=alone)
     error = Combined(float(drawn.std(ddof=1)) * math.sqrt(seen), freedom)
-    return _fixed(one, spec, drawn, error, base, other, policy.alpha, permutations or replicates)
+    number = permutations or replicates
+    return _fixed(one, spec, drawn, error, base, other, policy.alpha, number, judged)
 
 
 def _fixed(
@@ -173,6 +183,7 @@ def _fixed(
     other: Sequence[Columns],
     alpha: float,
     permutations: int,
+    judged: bool,
 ) -> Verdict:
     """Two arms without seeds: only the examples are a sample. drawn: replicates of d."""
     assert one.d is not None
@@ -192,11 +203,16 @@ def _fixed(
         ends = newcombe(counts[0], counts[1], counts[2], counts[3], 1 - 2 * alpha)
         low, high = min(low, ends[0]), max(high, ends[1])
         interval = "paired bootstrap or Newcombe, the wider"
-        p, test = mcnemar(counts[2], counts[1]), "exact McNemar"
+        gained, lost = counts[1:3]
+        test = "exact McNemar"
+        p = _p(judged, lambda: mcnemar(lost, gained), lambda: mcnemar(gained, lost))
     elif len(base) == len(other):
-        p, test = permutation(spec, one.metric, other, base, permutations), PERMUTED
+        swap = functools.partial(permutation, spec, one.metric, replicates=permutations)
+        test = PERMUTED
+        p = _p(judged, lambda: swap(other, base), lambda: swap(base, other))
     else:  # other prompts: no outcome of one arm stands for one of the other
-        p, test = error.below(one.d), "paired bootstrap"
+        d, test = one.d, "paired bootstrap"
+        p = _p(judged, lambda: error.below(d), lambda: error.below(-d))
     return replace(one, low=low, high=high, p=p, test=test, interval=interval, error=error)
 
 
@@ -207,6 +223,7 @@ def _seeded(
     policy: Policy,
     of_examples: float,
     collapsed: bool,
+    judged: bool,
 ) -> Verdict:
     """Two arms, of which seeds make at least one, unpaired, on the same examples.
 
@@ -232,17 +249,22 @@ def _seeded(
     if collapsed and all(sampled) and all(len(arm) >= FEWEST_SEEDS for arm in scores):
         parts = [pooled_part(scores)]
         how = "t, seeds of both arms as one sample"
-    error = combine(of_examples, parts)
+    error, d = combine(of_examples, parts), one.d
     reach = error.quantile(1 - policy.alpha) * error.se
     return replace(
         one,
         low=one.d - reach,
         high=one.d + reach,
-        p=error.below(one.d),
+        p=_p(judged, lambda: error.below(d), lambda: error.below(-d)),
         test=how,
         interval=how,
         error=error,
     )
+
+
+def _p(judged: bool, of_loss: Callable[[], float], of_gain: Callable[[], float]) -> float:
+    """Of a loss where one is to be judged; else two-sided, twice the smaller one."""
+    return of_loss() if judged else min(1.0, 2 * min(of_loss(), of_gain()))
 
 
 def _identical(base: Sequence[Columns], other: Sequence[Columns]) -> bool:

@@ -106,38 +106,26 @@ def compare_all(
     found = pair(mine, theirs, renamed)
     left_out = [*found.unlike, *found.missing, *found.skipped]
     permutations = permutations_for(len(found.pairs), TWO_SIDED)
-    measured: list[tuple[Pair, Verdict, float | None]] = []
+    measured: list[tuple[Pair, Verdict]] = []
     for one in found.pairs:
         try:
-            forth = measure(one, TWO_SIDED, tasks_dir, permutations, few_seeds=True)
-            measured.append((one, forth, _two_sided(one, forth, tasks_dir, permutations)))
+            measured.append((one, measure(one, TWO_SIDED, tasks_dir, permutations, judged=False)))
         except NotJudged as error:
             left_out.append(f"{one.name}: {error}")
     if not measured:
         raise InputError(f"{a} and {b} have nothing to compare: {'; '.join(left_out[:3])}")
-    adjusted = iter(holm([p for _, _, p in measured if p is not None]))
+    adjusted = iter(holm([one.p for _, one in measured if one.p is not None]))
     return Comparison(
         a=a,
         b=b,
-        rows=[_row(one, None if p is None else next(adjusted)) for _, one, p in measured],
+        rows=[_row(one, None if one.p is None else next(adjusted)) for _, one in measured],
         left_out=left_out,
         texts={
-            one.name: _texts(one, forth.flips[:examples], tasks_dir)
-            for one, forth, _ in measured
-            if examples and forth.flips
+            one.name: _texts(pair, one.flips[:examples], tasks_dir)
+            for pair, one in measured
+            if examples and one.flips
         },
     )
-
-
-def _two_sided(
-    one: Pair, forth: Verdict, tasks_dir: Sequence[Path], permutations: int
-) -> float | None:
-    """Twice the smaller of the p values of a loss and of a gain."""
-    if forth.p is None:
-        return None
-    turned = Pair(one.candidate, one.baseline)
-    back = measure(turned, TWO_SIDED, tasks_dir, permutations, few_seeds=True)
-    return min(1.0, 2 * min(forth.p, 1.0 if back.p is None else back.p))
 
 
 def to_markdown(found: Comparison) -> str:
@@ -175,9 +163,10 @@ def _sides(
         if mine and theirs:
             return mine, theirs, {a: b}
     known = sorted({one.record.cell[part] for one in stored for part in ("model", "regime")})
+    there = ", ".join(known) or f"no record of {', '.join(tasks or [])}"
     raise InputError(
         f"'{a}' and '{b}' are neither two stores nor two models or regimes of {store}, which has "
-        f"{', '.join(known) or 'no record of ' + ', '.join(tasks or [])}"
+        f"{there}"
     )
 
 
@@ -210,7 +199,7 @@ def _texts(one: Pair, flips: Sequence[Flip], tasks_dir: Sequence[Path]) -> list[
         task = load_task(record.cell["task"], tasks_dirs=tuple(tasks_dir))
         examples = examples_of(record, task)
     except InputError as error:
-        return [{f"{one.name}: no texts": str(error)}]
+        return [{"no texts": str(error)}]
     return [
         {
             "right": "A" if flip.lost else "B",

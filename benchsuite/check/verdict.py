@@ -19,7 +19,6 @@ import numpy as np
 
 from benchsuite import records
 from benchsuite.check.arms import (
-    FEWEST_SEEDS,
     PERMUTED,
     REPLICATES,
     ROUNDING,
@@ -100,12 +99,11 @@ def measure(
     policy: Policy,
     tasks_dir: Sequence[Path] = (),
     permutations: int = REPLICATES,
-    few_seeds: bool = False,
+    judged: bool = True,
 ) -> Verdict:
     """Difference, bounds and p value of one pair of stored cells.
 
-    few_seeds: whether seeds too few to tell how they scatter are taken as they are, and the
-    examples alone for a sample; `reason` says so.
+    judged: whether a loss is, as `compare` says.
 
     Raises NotJudged where there is no test for it, InputError where outcomes are broken.
     """
@@ -114,9 +112,6 @@ def measure(
     metric = headline_of(first).metric
     arms = (pair.baseline, pair.candidate)
     mine, theirs = ([read_tables(one.folder, one.record, spec) for one in arm] for arm in arms)
-    sampled = (arms[0][0].is_trained, arms[1][0].is_trained)
-    lacking = [len(arm) for arm, is_sample in zip(arms, sampled, strict=True) if is_sample]
-    alone = few_seeds and min(lacking, default=FEWEST_SEEDS) < FEWEST_SEEDS
     try:
         _check_same_questions(mine[0][0], theirs[0][0])
         one = compare(
@@ -127,10 +122,11 @@ def measure(
             policy,
             name=pair.name,
             task=pair.task,
-            sampled=(False, False) if alone else sampled,
+            sampled=(arms[0][0].is_trained, arms[1][0].is_trained),
             same_seeds=[x.seed for x in pair.baseline] == [x.seed for x in pair.candidate],
             collapsed=sum(is_collapsed(x.record) for arm in arms for x in arm),
             permutations=permutations,
+            judged=judged,
         )
     except InputError as error:
         raise InputError(f"{pair.name}: {error}; make both records anew") from None
@@ -138,9 +134,6 @@ def measure(
         reasons = [headline_of(x.record).undefined_reason for x in pair.candidate]
         why = next((reason for reason in reasons if reason), "")
         return replace(one, reason=f"{metric} is undefined: {why}")
-    if alone:
-        few = f"fewer than {FEWEST_SEEDS} seeds: over examples alone, other seeds may differ more"
-        one = replace(one, seeds=(len(mine), len(theirs)), reason=one.reason or few)
     return replace(one, flips=tuple(_flips(pair, spec, one.often != "")))
 
 
