@@ -1,13 +1,10 @@
-"""The regime `frozen`: what is trained, and that keeping the frozen part's states moves nothing."""
+"""The regime `frozen`: what is trained, and how it is asked for."""
 
 from __future__ import annotations
 
-import json
-from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -16,25 +13,19 @@ import benchsuite
 from benchsuite.cells import parse_regime
 from benchsuite.errors import CellFailed, InputError
 from benchsuite.models.registry import load_model, resolve_model
-from benchsuite.regimes.base import Options, read_options
+from benchsuite.regimes.base import read_options
 from benchsuite.regimes.frozen import Frozen, FrozenOptions, frozen_blocks
 from benchsuite.regimes.registry import canonical
-from benchsuite.regimes.trained import TrainedRegime
-from benchsuite.tasks.example import Example
-from benchsuite.training import checkpoint, frozen
-from benchsuite.training import model as task_model
-from benchsuite.training.backbone import block_list
+from benchsuite.training import frozen
 from benchsuite.training.items import ItemMaker
-from benchsuite.training.loop import Progress
-from benchsuite.training.model import TaskModel
-from benchsuite.training.predictor import TrainedPredictor
 from benchsuite.training.rows import Layout
-from tests.tiny import tiny_models
-from tests.training.made import KINDS, made_cell, made_task
+from tests.regimes import frozen_fits
+from tests.regimes.frozen_fits import EXAMPLES, FAMILIES, fit
+from tests.training.made import made_cell, made_task
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+folders = frozen_fits.folders
 
-FAMILIES = ("encoder", "decoder", "encoder-decoder")
 LAST_NORM = {
     "encoder": [],
     "decoder": ["backbone.body.ln_f.weight", "backbone.body.ln_f.bias"],
@@ -44,154 +35,6 @@ LAST_NORM = {
     ],
 }
 HEAD = ["head.weight", "head.bias"]
-NO_DROPOUT = dict.fromkeys(
-    [
-        "hidden_dropout_prob",
-        "attention_probs_dropout_prob",
-        "embd_pdrop",
-        "attn_pdrop",
-        "resid_pdrop",
-        "dropout_rate",
-    ],
-    0.0,
-)
-EXAMPLES = 24  # 22 for training, 2 as selection slice
-STEPS = "epochs=2+batch=4+lr=0.01"
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Family -> a tiny model, with the dropout of its family's defaults."""
-    root = tmp_path_factory.mktemp("frozen")
-    return tiny_models(root, positions=128)
-
-
-@pytest.fixture
-def steady(
-    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, Path]:
-    """The same models without any dropout, so that two ways of computing can be compared."""
-    monkeypatch.setattr(task_model, "HEAD_DROPOUT", 0.0)
-    found = {}
-    for family, folder in folders.items():
-        found[family] = tmp_path / family
-        found[family].mkdir()
-        for file in folder.iterdir():
-            (found[family] / file.name).write_bytes(file.read_bytes())
-        config = found[family] / "config.json"
-        config.write_text(json.dumps({**json.loads(config.read_text()), **NO_DROPOUT}))
-    return found
-
-
-def fit(
-    regime: TrainedRegime, call: str, folder: Path, kind: str, tmp_path: Path
-) -> TrainedPredictor:
-    task = made_task(tmp_path / "tasks", kind, EXAMPLES)
-    cell = made_cell(task, call, str(folder))
-    return regime.fit(load_model(str(folder)), task, cell, tmp_path / "scratch")
-
-
-def examples(kind: str, tmp_path: Path) -> list[Example]:
-    return made_task(tmp_path / "tasks", kind, EXAMPLES).evaluation("validation").examples
-
-
-class Plain(TrainedRegime):
-    """Freezes by asking for no gradients, and runs the whole network each time."""
-
-    name: ClassVar[str] = "frozen"
-    options: ClassVar[type[Options]] = FrozenOptions
-    positional: ClassVar[str | None] = "k"
-    default_lr: ClassVar[dict[str, float]] = Frozen.default_lr
-
-    def prepare(self, model: TaskModel, options: Any) -> None:
-        blocks = model.backbone.blocks()
-        trained = blocks[frozen_blocks(options.k, len(blocks), "it") :]
-        for block in trained:
-            block.requires_grad_(True)
-        for stack in model.backbone.stacks():
-            if block_list(stack)[1][-1] in trained:
-                for name, parameter in stack.named_parameters():
-                    if name.startswith(("ln_f", "final_layer_norm")):
-                        parameter.requires_grad_(True)
-
-
-def assert_same(left: TrainedPredictor, right: TrainedPredictor, examples: list[Example]) -> None:
-    """That two runs went and ended alike.
-
-    Weights are not compared, and of options and positions only how far apart they score: a bias of
-    keys, or one that all options get, has no gradient but rounding, which Adam makes large.
-    """
-    assert list(left.state()) == list(right.state())
-    items = left.maker.make(examples)
-    for ours, theirs in zip(left.scores(items), right.scores(items), strict=True):
-        assert ours.shape == theirs.shape
-        if left.task.kind in ("choice", "span"):
-            ours, theirs = ours - ours.mean(0), theirs - theirs.mean(0)
-        np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    assert left.notes["loss"] == pytest.approx(right.notes["loss"], abs=1e-5)
-    assert left.notes["selection"] == pytest.approx(right.notes["selection"], abs=1e-5)
-    assert left.notes["epoch"] == right.notes["epoch"]
-
-
-@pytest.mark.parametrize("k", ["0", "1", "0.75", "1.0"])
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("kind", KINDS)
-def test_training_on_kept_states_is_training_on_the_whole_network(
-    kind: str, family: str, k: str, steady: dict[str, Path], tmp_path: Path
-) -> None:
-    call = f"frozen:{k}+{STEPS}"
-    ours = fit(Frozen(), call, steady[family], kind, tmp_path / "ours")
-    plain = fit(Plain(), call, steady[family], kind, tmp_path / "plain")
-    assert_same(ours, plain, examples(kind, tmp_path))
-
-
-@pytest.mark.parametrize("rows", [0, 5])
-@pytest.mark.parametrize("family", FAMILIES)
-def test_beyond_its_budget_the_result_is_the_same(
-    family: str,
-    rows: int,
-    steady: dict[str, Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    call = f"frozen:0.5+{STEPS}"
-    whole = fit(Frozen(), call, steady[family], "choice", tmp_path / "whole")
-    most = rows * 40 * 16 * 4
-    monkeypatch.setattr(frozen, "StateCache", partial(frozen.StateCache, most_bytes=most))
-    part = fit(Frozen(), call, steady[family], "choice", tmp_path / "part")
-    assert_same(part, whole, examples("choice", tmp_path))
-
-
-class Counting(Frozen):
-    """Counts the rows that the frozen part is run on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows = 0
-        self.kept = 0
-
-    def prepare(self, model: TaskModel, options: Any) -> None:
-        super().prepare(model, options)
-        backbone: Any = model.backbone
-        compute = backbone._frozen
-
-        def counted(batch: Any) -> Tensor:
-            self.rows += len(batch.ids)
-            return compute(batch)
-
-        backbone._frozen = counted
-
-
-@pytest.mark.parametrize("k", ["0.5", "1.0"])
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_frozen_part_is_run_once_an_item(
-    family: str, k: str, folders: dict[str, Path], tmp_path: Path
-) -> None:
-    regime = Counting()
-    predictor = fit(regime, f"frozen:{k}+{STEPS}", folders[family], "classification", tmp_path)
-    assert predictor.notes["epochs"] == len(predictor.notes["selection"]) == 2
-    assert regime.rows == EXAMPLES
-    assert not (tmp_path / "scratch" / frozen.FILE).exists()
 
 
 def trained_by_hand(family: str, kind: str, count: int) -> set[str]:
@@ -316,40 +159,6 @@ def test_neither_has_what_is_frozen_of_a_decoder_dropout(
     left = [backbone.finish(encoder_states, batch) for _ in range(2)]
     assert not torch.equal(*left)
     assert len(entered) == 2 and torch.equal(*entered)
-
-
-class Interrupted(Exception):
-    pass
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_run_that_was_interrupted_is_resumed(
-    family: str, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    call = f"frozen:1+{STEPS}"
-    whole = fit(Frozen(), call, folders[family], "classification", tmp_path / "whole")
-    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
-    regime = Counting()
-
-    def stop(progress: Progress) -> None:
-        if progress.step == 8:
-            raise Interrupted
-
-    regime.told = stop
-    with pytest.raises(Interrupted):
-        fit(regime, call, folders[family], "classification", tmp_path / "cut")
-    scratch = tmp_path / "cut" / "scratch"
-    assert [file.name for file in scratch.iterdir()] == [checkpoint.FILE]
-    # As a run that was killed leaves it.
-    (scratch / frozen.FILE).write_bytes(b"\xff" * 100_000)
-    again = Counting()
-    resumed = fit(again, call, folders[family], "classification", tmp_path / "cut")
-    assert 0 < again.rows <= EXAMPLES
-    assert_same(resumed, whole, examples("classification", tmp_path))
-    # The states are gone at once, the checkpoint once the record stands.
-    assert [file.name for file in scratch.iterdir()] == [checkpoint.FILE]
-    again.clear(scratch)
-    assert not list(scratch.iterdir())
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -26,6 +26,7 @@ from benchsuite.scoring.types import Score
 from benchsuite.tasks.example import Example
 from benchsuite.tasks.spec import Prompt, TaskSpec
 from tests.regimes.fakes import FakeScorer, made_examples
+from tests.regimes.made import example
 from tests.tasks.test_prompts import spec_of
 
 LOGS = st.lists(st.floats(-50, 0), min_size=1, max_size=5)
@@ -33,10 +34,6 @@ LOGS = st.lists(st.floats(-50, 0), min_size=1, max_size=5)
 
 def logs(*probabilities: float) -> list[float]:
     return [math.log(one) for one in probabilities]
-
-
-def example(number: int, target: Any = 0, **fields: Any) -> Example:
-    return Example(str(number), "validation", "", str(number), "", fields, target)
 
 
 def cloze(**keys: Any) -> TaskSpec:

@@ -5,15 +5,10 @@ import json
 import pytest
 
 from benchsuite.errors import CellFailed
-from benchsuite.models.registry import Model, load_model
+from benchsuite.models.registry import load_model
 from benchsuite.scoring import make_scorer
 from tests.scoring.reference import greedy
 from tests.tiny import SENTENCES, tiny_gpt2
-
-
-@pytest.fixture(scope="module")
-def model(tiny_gpt2_folder) -> Model:
-    return load_model(str(tiny_gpt2_folder))
 
 
 def test_generation_equals_one_at_a_time(model):

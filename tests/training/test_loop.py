@@ -1,17 +1,10 @@
-"""The loop: against HF Trainer, resumed, out of memory, not a number, stopping early."""
+"""The loop: against HF Trainer, out of memory, not a number, stopping early."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import random
-import subprocess
-import sys
-import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,54 +14,13 @@ from transformers import BertForSequenceClassification, TrainingArguments
 from transformers import Trainer as Peer
 
 from benchsuite.errors import CellFailed
-from benchsuite.models.registry import Model, load_model
-from benchsuite.tasks.task import Task
-from benchsuite.training import checkpoint
-from benchsuite.training.backbone import Backbone
+from benchsuite.models.registry import Model
 from benchsuite.training.batches import Batch, collate, epoch_order, split_by_tokens
-from benchsuite.training.items import Item, ItemMaker
-from benchsuite.training.loop import Outcome, Plan, Progress, Trainer
 from benchsuite.training.model import TaskModel
-from benchsuite.training.rows import Layout
 from tests.training.made import KINDS, made_task
+from tests.training.runs import parts, plan, run, trainer
 
 LOOSE = {"atol": 1e-5, "rtol": 1e-4}
-
-
-@pytest.fixture(scope="module")
-def model(tiny_bert_folder: Path) -> Model:
-    return load_model(str(tiny_bert_folder))
-
-
-def plan(**changes: Any) -> Plan:
-    settings = {
-        "lr": 1e-3,
-        "epochs": 3,
-        "batch": 4,
-        "warmup": 0.1,
-        "decay": 0.01,
-        "patience": 5,
-        "keep_best": False,
-        "seed": 0,
-        "run": "a run",
-    }
-    return Plan(**{**settings, **changes})
-
-
-def parts(model: Model, task: Task) -> tuple[TaskModel, list[Item], ItemMaker]:
-    """A fresh model to be trained in full, and the items of all training examples."""
-    torch.manual_seed(1)
-    fresh = load_model(model.name)
-    whole = TaskModel(Backbone(fresh.network, model.family, task.spec.kind), task.spec)
-    maker = ItemMaker(task.spec, Layout(model), "first")
-    return whole, maker.make(task.train().examples), maker
-
-
-def trainer(whole: TaskModel, items: list[Item], scratch: Path, **changes: Any) -> Trainer:
-    settings: dict = {"pad": 0, "device": "cpu", "batch_tokens": 4096, "scratch": scratch}
-    given = changes.pop("plan", plan())
-    groups = [{"params": [p for p in whole.parameters() if p.requires_grad]}]
-    return Trainer(whole, items, groups, given, **{**settings, **changes})
 
 
 def weights(whole: TaskModel) -> dict[str, Tensor]:
@@ -195,64 +147,6 @@ class InOrder(Peer):
 
     def _get_train_sampler(self, *given: object) -> torch.utils.data.Sampler[int]:
         return torch.utils.data.SequentialSampler(self.train_dataset)
-
-
-def run(model: Model, task: Task, scratch: Path, **changes: Any) -> tuple[Outcome, TaskModel]:
-    whole, items, _ = parts(model, task)
-    given = plan(**changes)
-    one = trainer(whole, items, scratch, plan=given, select=changes.get("select"))
-    return one.run(), whole
-
-
-@pytest.mark.parametrize("step", [1, 5, 8, 11])
-def test_a_run_goes_on_where_it_was_stopped(
-    step: int, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Stopped after a step (in an epoch, at its end), it ends with the same weights."""
-    task = made_task(tmp_path / "task", "classification")
-    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
-    whole, items, _ = parts(model, task)
-    settings = {"plan": plan(keep_best=True), "select": lambda: (float(torch.rand(())), 0.0)}
-    expected = trainer(whole, items, tmp_path / "whole", **settings).run()
-
-    class Stop(Exception):
-        pass
-
-    def stop(progress: Progress) -> None:
-        if progress.step > step:
-            raise Stop
-
-    scratch = tmp_path / "stopped"
-    other, _, _ = parts(model, task)
-    with pytest.raises(Stop):
-        trainer(other, items, scratch, told=stop, **settings).run()
-    again, _, _ = parts(model, task)
-    heard: list[int] = []
-    found = trainer(
-        again, items, scratch, told=lambda progress: heard.append(progress.step), **settings
-    ).run()
-    assert heard[0] == step + 1
-    assert (found.steps, found.epoch) == (expected.steps, expected.epoch)
-    assert found.losses == expected.losses and found.scores == expected.scores
-    for name, tensor in whole.state_dict().items():
-        assert torch.equal(tensor, again.state_dict()[name]), name
-
-
-def test_another_run_s_checkpoint_and_a_damaged_one_are_left_aside(
-    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
-    task = made_task(tmp_path / "task", "classification")
-    first, whole = run(model, task, tmp_path / "scratch")
-    assert (tmp_path / "scratch" / checkpoint.FILE).exists()
-    other, again = run(model, task, tmp_path / "scratch", run="another")
-    assert other.losses == first.losses and other.steps == first.steps
-    content = (tmp_path / "scratch" / checkpoint.FILE).read_bytes()
-    (tmp_path / "scratch" / checkpoint.FILE).write_bytes(content[: len(content) // 2])
-    third, _ = run(model, task, tmp_path / "scratch", run="another")
-    assert third.losses == first.losses
-    for name, tensor in whole.state_dict().items():
-        assert torch.equal(tensor, again.state_dict()[name]), name
 
 
 def test_the_random_state_of_the_caller_stays(model: Model, tmp_path: Path) -> None:
@@ -408,56 +302,3 @@ def test_a_trial_is_scored_once(model: Model, tmp_path: Path) -> None:
     ).run()
     assert outcome.scores == [None, None, 0.25]
     assert (outcome.best, outcome.epoch) == ((0.25, -3.0), 3)
-
-
-SCRIPT = """
-import sys
-from pathlib import Path
-import benchsuite
-from benchsuite.training import checkpoint
-checkpoint.INTERVAL = 0.0
-model, tasks, store = sys.argv[1:4]
-[record] = benchsuite.run(
-    model, "full:lr=0.003+epochs=30+batch=2", "classification", tasks_dir=[Path(tasks)], store=store
-)
-print(record.status, record.reason)
-"""
-
-
-def test_a_killed_cell_gives_what_an_uninterrupted_one_gives(model: Model, tmp_path: Path) -> None:
-    """kill -9 at a random moment, five times over; then the run is let to its end."""
-    made_task(tmp_path / "task", "classification")
-    command = [sys.executable, "-c", SCRIPT, model.name, str(tmp_path / "task")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    expected = tmp_path / "whole"
-    subprocess.run([*command, str(expected)], check=True, env=environment, capture_output=True)
-    store = tmp_path / "killed"
-    generator = random.Random(0)
-    kills = 0
-    for _ in range(5):
-        process = subprocess.Popen(
-            [*command, str(store)],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        # From the moment it trains: a checkpoint is there.
-        while process.poll() is None and not list(store.glob(f"*/{checkpoint.FILE}")):
-            time.sleep(0.02)
-        time.sleep(generator.uniform(0.0, 0.3))
-        if process.poll() is None:
-            process.kill()
-            kills += 1
-        process.wait()
-    assert kills >= 1
-    subprocess.run([*command, str(store)], check=True, env=environment, capture_output=True)
-    [one], [other] = (list(path.glob("*/record.json")) for path in (expected, store))
-    first, second = (json.loads(path.read_text()) for path in (one, other))
-    assert first["status"] == "done" and first["cell"]["key"] == second["cell"]["key"]
-    assert first["results"] == second["results"] and first["headline"] == second["headline"]
-    for name in ("selection", "loss", "steps", "epoch", "training_tokens"):
-        assert first["provenance"]["chosen"][""][name] == second["provenance"]["chosen"][""][name]
-    assert (one.parent / "outcomes.parquet").read_bytes() == (
-        other.parent / "outcomes.parquet"
-    ).read_bytes()
-    assert not list(store.glob(f"*/{checkpoint.FILE}"))
