@@ -24,7 +24,7 @@ class BitFit(TrainedRegime):
     source: ClassVar[str] = "Ben Zaken et al. 2022"
     default_lr: ClassVar[dict[str, float]] = {
         "encoder": 3e-3,
-        "decoder": 3e-3,
+        "decoder": 9e-3,
         "encoder-decoder": 3e-3,
     }
 

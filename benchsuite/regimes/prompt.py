@@ -39,7 +39,7 @@ class PromptTuning(TrainedRegime):
     default_lr: ClassVar[dict[str, float]] = {
         "encoder": 3e-2,
         "decoder": 3e-2,
-        "encoder-decoder": 3e-2,
+        "encoder-decoder": 9e-3,
     }
 
     def prepare(self, model: TaskModel, options: Any) -> None:
