@@ -112,6 +112,8 @@ def page(found: Sequence[Record]) -> str:
         "where that is another. `*`: no better than the trivial answer, within the interval: such",
         "a rate won by chance, and counts where the family has no other. The last columns: mean",
         "and standard deviation over seeds at the study's rate, and the trivial answer.",
+        "`lowest` and `highest` mark a winner at an end of what was tried: a better rate may lie",
+        "beyond it. The rates are 0.1, 0.3, 1 and 3 times what the default then was.",
     ]
     for (regime, limit), mine in sorted(by_regime.items()):
         rates = {
@@ -151,11 +153,17 @@ def _row(one: Search, seeds: OverSeeds | None) -> tuple[str, ...]:
         str(cell["model"]),
         str(cell["task"]),
         tried,
-        f"{one.taken:g}",
+        _taken(one),
         percent(headline.value if headline else None) + "*" * is_collapsed(one.record),
         of_default,
         percent(one.record.trivial),
     )
+
+
+def _taken(one: Search) -> str:
+    """The rate that won; marked where it is the last of those tried on its side."""
+    ends = {min(one.tried): " lowest", max(one.tried): " highest"}
+    return f"{one.taken:g}{ends.get(one.taken, '')}"
 
 
 def _family(one: Search) -> str:

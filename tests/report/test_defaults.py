@@ -36,6 +36,13 @@ def test_the_rate_between_the_winners_is_recommended() -> None:
     assert defaults.recommended(found[1:]) == 0.003
 
 
+def test_a_winner_at_an_end_is_marked() -> None:
+    tried = {0.0003: 0.5, 0.001: 0.6, 0.003: 0.7, 0.01: None}
+    page = defaults.page([tuned("a", 0.0003, tried), tuned("b", 0.001, tried)])
+    assert "| 0.0003 lowest |" in page and "| 0.001 |" in page
+    assert "| 0.01 highest |" in defaults.page([tuned("a", 0.01, {0.003: 0.1, 0.01: 0.2})])
+
+
 def test_what_taught_nothing_does_not_count_beside_what_did() -> None:
     tried = {0.0003: 0.5, 0.001: 0.6, 0.003: 0.7, 0.01: None}
     good, lost = (tuned(task, 0.003, tried) for task in ("glue/sst2", "glue/cola"))
