@@ -87,7 +87,7 @@ def _describe(cell: Cell, task: Task, examples: int, repeats: int) -> dict[str, 
             "threads": os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count()),
             "examples": examples,
             "repeats": repeats,
-            "hardware": provenance.hardware_id(),
+            "hardware": provenance.hardware_id(cell.device),
             "libraries": provenance.versions(),
         }
     )
@@ -123,7 +123,7 @@ def _measure(
         "sizes": {"examples": examples, "repeats": repeats},
     }
     result = _in_fresh_process(asked)
-    facts = {**provenance.collect(started, {}), "threads": result.pop("threads", None)}
+    facts = {**provenance.collect(started, {}, cell.device), "threads": result.pop("threads", None)}
     busy = {"before": round(before, 3), "after": round(profiles.busy(), 3)}
     return Profile(cell=described, provenance=facts, busy=busy, **result)
 

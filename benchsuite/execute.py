@@ -140,7 +140,7 @@ def _run_cell(
         status, reason = _ending(error, regime, task, reference)
         described["key"] = digest({"cell": described, "status": status})
         record = Record(cell=described, status=status, reason=reason)
-        record.provenance = _provenance(started, task, reference, {})
+        record.provenance = _provenance(started, cell, task, reference, {})
         records.write(store, record, None)
         return record, False
 
@@ -154,7 +154,7 @@ def _run_cell(
             return standing, True
 
     record = Record(cell=described, status="failed")
-    record.provenance = _provenance(started, task, reference, _data_facts(splits, training))
+    record.provenance = _provenance(started, cell, task, reference, _data_facts(splits, training))
     record.seen_in_pretraining = [
         seen for seen in reference.metadata.get("seen_in_pretraining", []) if _covers(seen, task.id)
     ]
@@ -229,11 +229,11 @@ def _is_kept(record: Record, folder: Path) -> bool:
 
 
 def _provenance(
-    started: str, task: Task, reference: ModelRef, data: dict[str, dict[str, Any]]
+    started: str, cell: Cell, task: Task, reference: ModelRef, data: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
     """Where a record's numbers come from, also where there are none."""
     bundled = Path(task.spec.source).is_relative_to(tasks_root())
-    facts = provenance.collect(started, data)
+    facts = provenance.collect(started, data, cell.device)
     return {
         **facts,
         "task_file": "bundled" if bundled else "local",
@@ -313,7 +313,7 @@ def _measure(
     examples = sum(len(data.examples) for data in splits.values())
     usage = getattr(predictor, "usage", None)
     record.cost = {
-        "fit_s": round(fitted - begin, 3),
+        "fit_s": round(fitted - begin + getattr(predictor, "seconds_earlier", 0.0), 3),
         "predict_s": round(predicted - fitted, 3),
         "summarize_s": round(clock() - predicted, 3),
         "tokens": usage.tokens if usage is not None else None,

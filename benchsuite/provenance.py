@@ -51,10 +51,18 @@ def processor() -> tuple[str, tuple[str, ...]]:
 
 
 @functools.cache
-def hardware_id() -> str:
-    """A name for this kind of machine; cost columns of different names are never mixed."""
+def hardware_id(device: str = "cpu") -> str:
+    """A name for this kind of machine, and for its GPU where the device is one.
+
+    Cost columns of different names are never mixed.
+    """
     model, flags = processor()
-    return f"{model}, {os.cpu_count()} cores, {'+'.join(flags) or 'no vector extensions'}"
+    name = f"{model}, {os.cpu_count()} cores, {'+'.join(flags) or 'no vector extensions'}"
+    if device == "cpu":
+        return name
+    import torch
+
+    return f"{name}, {torch.cuda.get_device_name() if torch.cuda.is_available() else device}"
 
 
 def cores_of(hardware: str) -> int | None:
@@ -96,14 +104,14 @@ def command_line() -> str:
     return shlex.join(["bench" if name == "__main__.py" else name, *arguments])
 
 
-def collect(time: str, data: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def collect(time: str, data: dict[str, dict[str, Any]], device: str) -> dict[str, Any]:
     """The provenance of a record. time: when the cell began. data: split -> source and rows."""
     return {
         "suite_version": benchsuite.__version__,
         "commit": commit(),
         "command": command_line(),
         "libraries": versions(),
-        "hardware": hardware_id(),
+        "hardware": hardware_id(device),
         "load": round(os.getloadavg()[0], 2),
         "time": time,
         "data": data,

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import benchsuite
-from benchsuite import api, efficiency, measure, profiles
+from benchsuite import api, efficiency, measure, profiles, provenance
 from benchsuite.cells import parse_regime
 from benchsuite.cli import main
 from benchsuite.errors import InputError
 from benchsuite.profiles import Inference, Profile, Training
 from benchsuite.records import folder_name
 from benchsuite.report import write_report
+from benchsuite.report.costs import inference_costs, profile_rows
 from benchsuite.scoring.encoder import EncoderScorer
 from tests.made import made_record
 from tests.training.made import made_cell, made_task
@@ -237,6 +240,37 @@ def test_the_leaderboard_shows_profiles_by_hardware(tmp_path: Path) -> None:
     assert "| gpt | zeroshot | glue/cola |" in text  # also without a record
     assert "a\\|&lt;b&gt; (busy)" in text
     assert "not readable as a profile" in text
+
+
+def test_profiles_of_other_settings_are_told_apart() -> None:
+    hardware = "Made, 4 cores, avx2"
+    usual = made_profile(hardware, cell={"threads": "4", "batch_tokens": 8192})
+    others = [
+        made_profile(hardware, cell={"threads": "1"}),
+        made_profile(hardware, cell={"threads": "4", "max_length": 64}),
+        made_profile(hardware, cell={"threads": "4", "batch_tokens": 100}),
+    ]
+    names = [row[0] for row in profile_rows([usual, *others])[hardware]]
+    assert sorted(names) == [
+        "gpt",
+        "gpt (100 tokens a batch)",
+        "gpt (threads: 1)",
+        "gpt (window 64)",
+    ]
+    assert others[0].inference is not None
+    others[0].inference.latency_s = [9.0]
+    [found] = inference_costs([others[0], usual]).values()
+    assert found.latency == {hardware: 0.01}
+
+
+def test_a_gpu_is_part_of_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Made GPU")
+    provenance.hardware_id.cache_clear()
+    name = provenance.hardware_id("cuda")
+    provenance.hardware_id.cache_clear()
+    assert name == f"{provenance.hardware_id()}, Made GPU"
+    assert provenance.cores_of(name) == os.cpu_count()
 
 
 def test_profiles_alone_are_a_report(tmp_path: Path) -> None:

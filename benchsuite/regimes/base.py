@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Options(BaseModel):
     """Options of a regime (`name:key=value+key=value`); unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(slots=True)
@@ -50,8 +50,9 @@ class Predictor(Protocol):
     """A model ready to answer.
 
     It may have `progress`, a callable that is told how many further examples are done, `usage`,
-    what its scoring engine has done so far, and `parameters_trained`, their exact number where its
-    state holds more than them (a threshold).
+    what its scoring engine has done so far, `parameters_trained`, their exact number where its
+    state holds more than them (a threshold), and `seconds_earlier`, what processes that were killed
+    had spent on fitting it.
     """
 
     def predict(self, examples: list[Example]) -> list[Variant]:

@@ -90,6 +90,7 @@ class Frozen(TrainedRegime):
         super().__init__()
         self._scratch: Path | None = None
         self._cache: StateCache | None = None
+        self._blocks = (0, 0)  # frozen, and all, of the network last prepared
 
     def check_model(self, call: RegimeCall, ref: ModelRef) -> None:
         """Raise InputError where the model's configuration says that it has fewer blocks.
@@ -113,7 +114,9 @@ class Frozen(TrainedRegime):
         """Train, keeping the frozen part's states in `scratch` meanwhile."""
         self._scratch = scratch
         try:
-            return super().fit(model, task, cell, scratch)
+            predictor = super().fit(model, task, cell, scratch)
+            predictor.notes["frozen_blocks"] = list(self._blocks)
+            return predictor
         finally:
             self._scratch = None
             self._new_cache()
@@ -128,6 +131,7 @@ class Frozen(TrainedRegime):
         blocks = len(model.backbone.blocks())
         frozen = frozen_blocks(options.k, blocks, "the part of the model that the task uses")
         model.backbone = FrozenBackbone(model.backbone, frozen, self._cache)
+        self._blocks = (frozen, blocks)
 
     def _new_cache(self) -> None:
         """Forget the states that are kept; while training lasts an empty cache takes over."""

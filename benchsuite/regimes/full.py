@@ -79,13 +79,21 @@ class Full(TrainedRegime):
 def _blocks_above(backbone: Backbone) -> dict[int, int]:
     """Id of each parameter of the backbone -> blocks above it; norms above all blocks have 0.
 
-    What a stack holds before its blocks (embeddings and their norm) lies below all of them.
+    Embeddings and their norm (what stands before a stack's blocks, or is called so: BART's norm
+    stands behind them) lie below the blocks of all stacks, a stack's final norm below the next
+    stack's.
     """
+    from benchsuite.training.backbone import block_list
+
     blocks = backbone.blocks()
     found = {id(p): len(blocks) - 1 - n for n, b in enumerate(blocks) for p in b.parameters()}
+    inside = set(found)
+    above = len(blocks)
     for stack in backbone.stacks():
-        for parameter in stack.parameters():
-            if id(parameter) in found:
-                break
-            found[id(parameter)] = len(blocks)
+        above -= len(block_list(stack)[1])
+        after = False
+        for name, parameter in stack.named_parameters():
+            after = after or id(parameter) in inside
+            embeds = not after or "embed" in name
+            found.setdefault(id(parameter), len(blocks) if embeds else above)
     return found

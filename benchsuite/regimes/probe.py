@@ -16,7 +16,7 @@ from benchsuite.regimes import support
 from benchsuite.regimes.base import Options, read_options
 from benchsuite.regimes.layers import check_layer
 from benchsuite.regimes.thresholds import labelled
-from benchsuite.regimes.trained import training_data
+from benchsuite.regimes.trained import check_pooling, training_data
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,6 +75,8 @@ class Probe:
 
     def train_data(self, task: Task, cell: Cell) -> dict[str, SplitData]:
         """The training examples and the selection slice."""
+        options: Any = read_options(self, cell.regime)
+        check_pooling(task, options.pooling != ProbeOptions.model_fields["pooling"].default)
         return training_data(task, cell)
 
     def fit(self, model: Model, task: Task, cell: Cell, scratch: Path) -> ProbePredictor:

@@ -104,7 +104,11 @@ TRAINED: dict[str, dict[str, tuple[str, str, str]]] = {
     "full": _same(_OURS),
 }
 
-_AS_TEXT = {"tags as text": "`head=text` on tagging: tags have no agreed form as text"}
+_POOLING = {"pooling": "`pooling` on tagging and spans: the head reads a state a word or token"}
+_SHARED = {
+    "tags as text": "`head=text` on tagging: tags have no agreed form as text",
+    **_POOLING,
+}
 
 # Further grounds, each by the name that `NotApplicable.condition` carries.
 CONDITIONS: dict[str, dict[str, str]] = {
@@ -128,40 +132,40 @@ CONDITIONS: dict[str, dict[str, str]] = {
         "no threshold": "`threshold=tuned` where the task needs no threshold",
         "no labels": "`threshold=tuned` where the selection slice has no labels",
     },
-    "probe": {},
+    "probe": _POOLING,
     "frozen": {
-        **_AS_TEXT,
+        **_SHARED,
         "no blocks": "an architecture without a list of blocks that can be run apart (LongT5, "
         "whose blocks share position biases in a way of their own)",
     },
     "bitfit": {
-        **_AS_TEXT,
+        **_SHARED,
         "no bias terms": "the backbone has none (T5, Llama), and the head alone would be trained",
     },
     "adapter": {
-        **_AS_TEXT,
+        **_SHARED,
         "unknown blocks": "an architecture whose projections have unknown names; known are those "
         "of BERT, RoBERTa, ELECTRA, DistilBERT, GPT-2, GPT Neo, GPT-NeoX, BLOOM, OPT, Llama, "
         "Qwen2, Mistral, T5 and BART",
         "no blocks": "an architecture without a list of blocks",
     },
     "lora": {
-        **_AS_TEXT,
+        **_SHARED,
         "no targets": "`targets=attention` where peft names no modules of the architecture",
     },
     "ia3": {
-        **_AS_TEXT,
+        **_SHARED,
         "no targets": "peft names no modules of the architecture",
     },
     "prefix": {
-        **_AS_TEXT,
+        **_SHARED,
         "no past keys": "an encoder or a decoder that takes no past keys and values (DistilBERT, "
         "DeBERTa, ModernBERT, ALBERT)",
         "no blocks": "an encoder-decoder without a list of blocks",
         "unknown attention": "an encoder-decoder whose attention transformers cannot replace (LED)",
     },
-    "prompt": _AS_TEXT,
-    "full": _AS_TEXT,
+    "prompt": _SHARED,
+    "full": _SHARED,
 }
 
 

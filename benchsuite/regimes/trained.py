@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -52,6 +53,17 @@ def training_data(task: Task, cell: Cell) -> dict[str, SplitData]:
     return {"train": train, "selection": selection}
 
 
+def check_pooling(task: Task, chosen: bool) -> None:
+    """Raise NotApplicable where a state of the sequence was chosen and the head reads none.
+
+    Such a cell would say that the choice does not matter.
+    """
+    if chosen and task.spec.kind in ("tagging", "span"):
+        raise NotApplicable(
+            f"pooling: the head reads a state a word or token of {task.id}; leave it out", "pooling"
+        )
+
+
 class TrainedRegime(ABC):
     """A regime that trains a head, and of the backbone what `prepare` declares.
 
@@ -76,16 +88,16 @@ class TrainedRegime(ABC):
         self.told: Callable[[Progress], None] | None = None
 
     def check_model(self, call: RegimeCall, ref: ModelRef) -> None:
-        """Raise InputError where answers are to be written by another than an encoder-decoder."""
+        """Raise InputError where the family writes no answers, or has no state to choose."""
         options = read_options(self, call).model_dump()
-        if options.get("head") != "text":
-            return
-        if ref.family != "encoder-decoder":
+        text = options.get("head") == "text"
+        if text and ref.family != "encoder-decoder":
             raise InputError(
                 f"regime '{self.name}': head=text: {ref.name} is no encoder-decoder; leave it out"
             )
-        if options["pooling"] is not None:
-            raise InputError(f"regime '{self.name}': head=text reads no state: leave out pooling")
+        if options["pooling"] is not None and ref.family == "encoder-decoder":
+            reads = "no state" if text else f"the first state of {ref.name}'s decoder"
+            raise InputError(f"regime '{self.name}': pooling: the head reads {reads}; leave it out")
 
     @abstractmethod
     def prepare(self, model: TaskModel, options: Any) -> None:
@@ -139,6 +151,8 @@ class TrainedRegime(ABC):
 
     def train_data(self, task: Task, cell: Cell) -> dict[str, SplitData]:
         """The training examples and the selection slice."""
+        options: Any = read_options(self, cell.regime)
+        check_pooling(task, options.pooling is not None)
         return training_data(task, cell)
 
     def fit(self, model: Model, task: Task, cell: Cell, scratch: Path) -> TrainedPredictor:
@@ -155,6 +169,7 @@ class TrainedRegime(ABC):
         self.finish(predictor.model)
         predictor.notes = {**predictor.notes, **notes, "training_s": round(outcome.seconds, 6)}
         predictor.usage.tokens = 0
+        predictor.seconds_earlier = run.earlier
         return predictor
 
     def clear(self, scratch: Path) -> None:
@@ -247,9 +262,12 @@ class TrainedRegime(ABC):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Run:
-    """A cell in training, at whatever rate. name: of its checkpoints."""
+    """A cell in training, at whatever rate.
+
+    name: of its checkpoints. earlier: seconds of training that killed processes left behind.
+    """
 
     regime: TrainedRegime
     model: Model
@@ -258,6 +276,7 @@ class _Run:
     options: Any
     data: dict[str, SplitData]
     name: str
+    earlier: float = 0.0
 
     def tune(self, default: float, scratch: Path) -> tuple[float, list[dict[str, Any]]]:
         """The best rate around the default on the selection slice, and the trials.
@@ -272,15 +291,19 @@ class _Run:
                 f"{self.task.id}: rates are compared on a selection slice, it has none"
             )
 
+        done, self.earlier = tuning.load(scratch, self.name)
+        begin = time.monotonic()
+
         def attempt(rate: float, share: float) -> tuple[float, float]:
             return self.train(rate, scratch, share)[2].best
 
+        def note(trials: list[tuning.Trial]) -> None:
+            spent = self.earlier + time.monotonic() - begin
+            tuning.save(scratch, self.name, trials, spent)
+
         try:
             rate, trials = tuning.successive_halving(
-                [factor * default for factor in tuning.FACTORS],
-                attempt,
-                tuning.load(scratch, self.name),
-                lambda trials: tuning.save(scratch, self.name, trials),
+                [factor * default for factor in tuning.FACTORS], attempt, done, note
             )
         except CellFailed:
             tuning.remove(scratch)  # the next run begins anew
@@ -344,6 +367,7 @@ class _Run:
             told=self.regime.told,
         )
         outcome = trainer.run()
+        self.earlier += outcome.earlier
         predictor.threshold = selection.choose_threshold()
         predictor.notes = {
             **notes,

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
+from benchsuite.cells import Cell
 from benchsuite.profiles import MOST_BUSY, Profile
+from benchsuite.provenance import cores_of
 from benchsuite.records import Record
 from benchsuite.report.numbers import digits
 
@@ -35,6 +37,7 @@ PROFILE_HEADER = (
 MILLION, KIB, MIB = 1e6, 2**10, 2**20
 USUAL = {"dtype": "float32", "device": "cpu"}
 """What a cell that does not say it was made with."""
+BATCH_TOKENS: int = Cell.model_fields["batch_tokens"].default
 
 Place = tuple[str, ...]
 
@@ -85,9 +88,16 @@ def _cost(found: Sequence[Record]) -> tuple[str, ...]:
 
 
 def inference_costs(measured: Sequence[Profile]) -> dict[Place, Measured]:
-    """What inference costs by place; of several profiles on one machine the least disturbed."""
+    """What inference costs by place.
+
+    Of several profiles on one machine the one of the usual settings, then the least disturbed.
+    """
     found: dict[Place, Measured] = defaultdict(Measured)
-    for profile in sorted(measured, key=lambda one: (max(one.busy.values(), default=0.0), one.key)):
+
+    def order(one: Profile) -> tuple[int, float, str]:
+        return len(unusual(one)), max(one.busy.values(), default=0.0), one.key
+
+    for profile in sorted(measured, key=order):
         inference = profile.inference
         if profile.status != "done" or inference is None:
             continue
@@ -113,9 +123,7 @@ def _row(profile: Profile) -> tuple[str, ...]:
     model = str(profile.cell["model"])
     if max(profile.busy.values(), default=0.0) > MOST_BUSY:
         model += " (busy)"
-    for name, usual in USUAL.items():
-        if profile.cell.get(name) not in (None, usual):
-            model += f" ({profile.cell[name]})"
+    model += "".join(f" ({setting})" for setting in unusual(profile))
     return (
         model,
         str(profile.cell["regime"]),
@@ -129,6 +137,22 @@ def _row(profile: Profile) -> tuple[str, ...]:
         _scaled(profile.artifact_bytes, KIB),
         "-" if profile.parameters_trainable is None else f"{profile.parameters_trainable:,}",
     )
+
+
+def unusual(profile: Profile) -> list[str]:
+    """The settings that what is measured depends on, where they are not the usual ones."""
+    cell = profile.cell
+    found = [
+        str(cell[name]) for name, usual in USUAL.items() if cell.get(name) not in (None, usual)
+    ]
+    if cell.get("max_length"):
+        found.append(f"window {cell['max_length']:,}")
+    if cell.get("batch_tokens") not in (None, BATCH_TOKENS):
+        found.append(f"{cell['batch_tokens']:,} tokens a batch")
+    cores = cores_of(str(cell["hardware"]))
+    if cores is not None and cell.get("threads") not in (None, str(cores)):
+        found.append(f"threads: {cell['threads']}")
+    return found
 
 
 def _spread(values: Sequence[float]) -> str:

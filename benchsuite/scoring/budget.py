@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
 from benchsuite.errors import CellFailed
+
+CPU_HAS_NO_ROOM = ("can't allocate memory", "bad_alloc")
+"""What the errors of torch's allocator and of C++ say."""
 
 
 class Budget:
@@ -39,7 +43,8 @@ class Budget:
             if not padding:
                 batch = [number for number in batch if lengths[number] == longest]
             try:
-                work(batch)
+                with as_out_of_memory():
+                    work(batch)
             except torch.OutOfMemoryError:
                 self.lower(len(batch), len(batch) * longest)
             else:
@@ -53,6 +58,17 @@ class Budget:
         if rows == 1:
             raise too_large(self.device)
         self.tokens = max(1, min(self.tokens, tokens // 2))
+
+
+@contextmanager
+def as_out_of_memory() -> Iterator[None]:
+    """Raise torch.OutOfMemoryError where a processor has no room, as torch does of a GPU only."""
+    try:
+        yield
+    except RuntimeError as error:
+        if any(text in str(error) for text in CPU_HAS_NO_ROOM):
+            raise torch.OutOfMemoryError(str(error).splitlines()[0]) from None
+        raise
 
 
 def too_large(device: str) -> CellFailed:

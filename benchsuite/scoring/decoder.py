@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from benchsuite.errors import CellFailed
-from benchsuite.scoring.budget import Budget, too_large
+from benchsuite.scoring.budget import Budget, as_out_of_memory, too_large
 from benchsuite.scoring.greedy import continue_greedily
 from benchsuite.scoring.packing import lay_out, plan_packed
 from benchsuite.scoring.passes import Passes, shortened
@@ -62,7 +62,8 @@ class DecoderScorer:
         self.max_length = model.max_length - max(0, len(self.tokens.start) - 1)
         self.usage = Usage()
         try:
-            self.passes = Passes(model, self.tokens.pad)
+            with as_out_of_memory():
+                self.passes = Passes(model, self.tokens.pad)
         except torch.OutOfMemoryError:
             raise too_large(model.device) from None
         self.packed = self.passes.packs
@@ -178,7 +179,8 @@ class DecoderScorer:
         keeping = packed or (self.passes.shares_to(longest) and self.passes.reach is None)
         before = 0
         try:
-            before = self._keep_prefix(rows, min(free), packed, keeping and self.keeps)
+            with as_out_of_memory():
+                before = self._keep_prefix(rows, min(free), packed, keeping and self.keeps)
         except torch.OutOfMemoryError:
             self.keeps = False
             self.prefix, self.prefix_cache = (), None
@@ -188,7 +190,8 @@ class DecoderScorer:
         while jobs:
             job = jobs.pop(0)
             try:
-                self._run(job, rows, wanted)
+                with as_out_of_memory():
+                    self._run(job, rows, wanted)
             except torch.OutOfMemoryError:
                 jobs[:0] = self._halves(job, rows)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
 from benchsuite.errors import CellFailed
-from benchsuite.scoring.budget import Budget
+from benchsuite.scoring.budget import Budget, as_out_of_memory
 from benchsuite.scoring.greedy import continue_greedily
 from benchsuite.scoring.padding import pad_rows
 from benchsuite.scoring.paths import resolve_path
@@ -157,7 +157,8 @@ class EncoderDecoderScorer:
         while start < len(rows):
             end, cost = self._batch(rows, sources, start)
             try:
-                self._fill(rows[start:end], sources, wanted[start:end])
+                with as_out_of_memory():
+                    self._fill(rows[start:end], sources, wanted[start:end])
             except torch.OutOfMemoryError:
                 self.budget.lower(end - start, cost)
             else:

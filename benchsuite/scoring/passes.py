@@ -17,6 +17,7 @@ from transformers import DynamicCache
 from transformers.activations import FastGELUActivation, NewGELUActivation
 
 from benchsuite.errors import CellFailed
+from benchsuite.scoring.budget import as_out_of_memory
 from benchsuite.scoring.head import read_through
 from benchsuite.scoring.packing import Line, lay_out, tree_mask
 from benchsuite.scoring.padding import pad_rows
@@ -158,7 +159,8 @@ class Passes:
             lambda module, inputs, outputs: inner.append(outputs)
         )
         try:
-            whole = self._run(self.network, input_ids=ids, attention_mask=mask, use_cache=True)
+            with as_out_of_memory():
+                whole = self._run(self.network, input_ids=ids, attention_mask=mask, use_cache=True)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
@@ -236,7 +238,8 @@ def _trial(reach: int | None) -> list[Row]:
 def _tried(run: Callable[[], Tensor]) -> Tensor | None:
     """What run returns; None where the architecture refuses it."""
     try:
-        return run()
+        with as_out_of_memory():
+            return run()
     except torch.OutOfMemoryError:
         raise
     except Exception:  # architectures refuse what they do not know with errors of every kind

@@ -94,10 +94,12 @@ class Backbone(nn.Module):
         return self.scale * found
 
     def language_loss(self, states: Tensor, batch: Batch) -> Tensor:
-        """Mean cross-entropy of each next token of a decoder's rows, in nats."""
+        """Sum of the cross-entropies of each next token of a decoder's rows, in nats."""
         logits = self._to_vocabulary[0](states[:, :-1])
         targets = batch.ids[:, 1:].masked_fill(batch.mask[:, 1:] == 0, IGNORED)
-        return functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+        return functional.cross_entropy(
+            logits.float().flatten(0, 1), targets.flatten(), reduction="sum"
+        )
 
     def stacks(self) -> list[nn.Module]:
         """Body and, where there is one, decoder."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from benchsuite.files import write_atomically
 
 FILE = "training.pt"
-# What torch.load raises where there is no file, or a torn one: the run begins anew.
-DAMAGE = (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError)
 INTERVAL = 120.0
 """Seconds between two checkpoints: what a killed run repeats at most."""
 
@@ -23,7 +21,14 @@ def save(scratch: Path, content: dict[str, Any]) -> None:
     scratch.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    write_atomically(scratch / FILE, lambda file: file.write(buffer.getbuffer()))
+    # torch.load does not notice each changed byte.
+    digest = hashlib.sha256(buffer.getbuffer()).digest()
+
+    def write(file: BinaryIO) -> None:
+        file.write(digest)
+        file.write(buffer.getbuffer())
+
+    write_atomically(scratch / FILE, write)
 
 
 def load(scratch: Path, run: str) -> dict[str, Any] | None:
@@ -32,9 +37,15 @@ def load(scratch: Path, run: str) -> dict[str, Any] | None:
     run: what the content's `run` must be; one of other settings or data is left aside.
     """
     try:
-        content: dict[str, Any] = torch.load(scratch / FILE, map_location="cpu", weights_only=True)
-    except DAMAGE:
+        stored = (scratch / FILE).read_bytes()
+    except OSError:
         return None
+    size = hashlib.sha256().digest_size
+    if hashlib.sha256(stored[size:]).digest() != stored[:size]:
+        return None
+    content: dict[str, Any] = torch.load(
+        io.BytesIO(stored[size:]), map_location="cpu", weights_only=True
+    )
     return content if content.get("run") == run else None
 
 

@@ -33,7 +33,9 @@ def decode(
     Raises Diverged on a score that is not finite.
     """
     if not all(np.isfinite(one).all() for one in scores):
-        raise Diverged(f"{task.id}: the model gave a score that is not finite")
+        raise Diverged(
+            f"{task.id}: the model gave a score that is not finite; try a lower learning rate (lr)"
+        )
     if task.kind == "span":
         windows: list[list[int]] = [[] for _ in examples]
         for number, item in enumerate(items):

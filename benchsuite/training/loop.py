@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from benchsuite.errors import CellFailed, Diverged
-from benchsuite.scoring.budget import Budget
+from benchsuite.scoring.budget import Budget, as_out_of_memory
 from benchsuite.training import checkpoint
 from benchsuite.training.batches import collate, epoch_order, longest_row, split_by_tokens
 from benchsuite.training.items import Item
@@ -63,7 +63,8 @@ class Outcome:
 
     scores: one an epoch, on the selection slice (None where it was not scored). epoch: the one
     whose weights were kept, from 1; best: all that the slice said of it. losses: mean training
-    loss of each epoch. seconds: of all parts of the run, also those before it was resumed.
+    loss of each epoch. seconds: of the run, `earlier` of them in
+    processes that were killed, up to their last checkpoints.
     """
 
     scores: list[float | None] = field(default_factory=list)
@@ -72,6 +73,7 @@ class Outcome:
     best: tuple[float, float] = (-math.inf, -math.inf)
     steps: int = 0
     seconds: float = 0.0
+    earlier: float = 0.0
     tokens: int = 0
 
 
@@ -135,6 +137,7 @@ class Trainer:
             group["peak"] = plan.lr * group.pop("lr_scale", 1.0)
         self.state = _State()
         self.best: dict[str, Tensor] = {}
+        self.begun = self.saved = 0.0  # when time was last counted, and a checkpoint last written
 
     def run(self) -> Outcome:
         """Train, from the checkpoint in `scratch` where there is one of this run.
@@ -146,18 +149,15 @@ class Trainer:
         with torch.random.fork_rng(devices):
             torch.manual_seed(self.plan.seed)
             self._resume()
-            started = saved = time.monotonic()
+            self.begun = self.saved = time.monotonic()
             while self.state.epoch < self.plan.epochs and not self._stale():
                 order = epoch_order(self.lengths, self.plan.batch, self.plan.seed, self.state.epoch)
                 for numbers in order[self.state.at :]:
                     self._step(numbers)
-                    now = time.monotonic()
-                    if now - saved >= checkpoint.INTERVAL:
-                        self.state.outcome.seconds += now - started
-                        started = saved = now
-                        self._save()
+                    self._save_where_due()
                 self._end_epoch()
-            self.state.outcome.seconds += time.monotonic() - started
+                self._save_where_due()  # scoring the selection slice can take long, too
+            self._count_time()
             if self.state.outcome.seconds >= checkpoint.INTERVAL:
                 self._save()  # what follows, the evaluation, can be interrupted too
         if self.best:
@@ -165,6 +165,18 @@ class Trainer:
         self.model.eval()
         self.state.outcome.best = self.state.best
         return self.state.outcome
+
+    def _save_where_due(self) -> None:
+        if time.monotonic() - self.saved >= checkpoint.INTERVAL:
+            self._count_time()
+            self.saved = self.begun
+            self._save()
+
+    def _count_time(self) -> None:
+        """Add what has passed since it was last counted."""
+        now = time.monotonic()
+        self.state.outcome.seconds += now - self.begun
+        self.begun = now
 
     def _stale(self) -> bool:
         """Whether to stop early: epochs of the warm-up are none that count."""
@@ -176,15 +188,16 @@ class Trainer:
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * self._rate(state.outcome.steps)
-        generator = torch.get_rng_state()
+        generators = self._generators()
         while True:
             try:
-                loss, weight, tokens = self._gradients(numbers)
+                with as_out_of_memory():
+                    loss, weight, tokens = self._gradients(numbers)
                 break
             except torch.OutOfMemoryError:
                 # The step begins again in smaller passes; its effective batch stays.
                 self.optimizer.zero_grad()
-                torch.set_rng_state(generator)
+                self._set_generators(*generators)
                 parts = split_by_tokens(self.items, numbers, self.budget.tokens)
                 largest = max(len(part) for part in parts)
                 self.budget.lower(largest, min(self.budget.tokens, self._tokens(numbers)))
@@ -194,7 +207,8 @@ class Trainer:
         if not math.isfinite(float(norm)):
             raise self._diverged("a gradient")
         try:
-            self.optimizer.step()
+            with as_out_of_memory():
+                self.optimizer.step()
         except torch.OutOfMemoryError:
             # Smaller passes do not help: what has no room has the size of what is trained.
             count = sum(parameter.numel() for _, parameter in self.trained)
@@ -215,9 +229,11 @@ class Trainer:
 
     def _diverged(self, what: str) -> Diverged:
         """The failure of a run whose numbers left the finite, with what to try."""
+        half = self.plan.precision == "bfloat16"
+        finer = " or float32 (precision=float32, --dtype float32)" if half else ""
         return Diverged(
             f"{what} is not finite at step {self.state.outcome.steps + 1}; try a lower learning "
-            f"rate (lr={self.plan.lr / 10:g}) or --dtype float32"
+            f"rate (lr={self.plan.lr / 10:g}){finer}"
         )
 
     def _tokens(self, numbers: list[int]) -> int:
@@ -232,6 +248,8 @@ class Trainer:
             for part in split_by_tokens(self.items, numbers, self.budget.tokens)
         ]
         weight = sum(self.model.weight(part) for part in parts)
+        # For the language model each token counts alike, whichever pass it is in.
+        following = sum(int(part.mask[:, 1:].sum()) for part in parts)
         total = torch.zeros((), device=self.device)
         for part in parts:
             with torch.autocast(
@@ -242,7 +260,7 @@ class Trainer:
             total += loss.detach()
             if self.model.language_loss is not None:
                 beside = self.model.lm_weight * self.model.language_loss
-                loss = loss + beside * self.model.weight(part)
+                loss = loss + beside * weight / max(following, 1)
             (loss / max(weight, 1)).backward()
         return float(total), weight, sum(int(part.mask.sum()) for part in parts)
 
@@ -282,6 +300,16 @@ class Trainer:
         known = score is not None and math.isfinite(score[0])
         state.outcome.scores.append(score[0] if score is not None and known else None)
 
+    def _generators(self) -> tuple[Tensor, Tensor]:
+        """States of the processor's generator, and of the GPU's (empty without one)."""
+        cuda = torch.cuda.get_rng_state() if self.device == "cuda" else torch.empty(0)
+        return torch.get_rng_state(), cuda
+
+    def _set_generators(self, cpu: Tensor, cuda: Tensor) -> None:
+        torch.set_rng_state(cpu)
+        if self.device == "cuda":
+            torch.cuda.set_rng_state(cuda)
+
     def _put(self, tensors: dict[str, Tensor]) -> None:
         with torch.no_grad():
             for name, parameter in self.trained:
@@ -296,10 +324,7 @@ class Trainer:
                 "weights": {name: p.detach() for name, p in self.trained},
                 "best": self.best,
                 "optimizer": self.optimizer.state_dict(),
-                "generator": torch.get_rng_state(),
-                "cuda_generator": (
-                    torch.cuda.get_rng_state() if self.device == "cuda" else torch.empty(0)
-                ),
+                "generators": self._generators(),
                 "tokens": self.budget.tokens,
                 "state": [state.epoch, state.at, state.epoch_loss, state.epoch_weight, state.stale],
                 "best_score": list(state.best),
@@ -315,9 +340,7 @@ class Trainer:
         self._put(found["weights"])
         self.best = {name: tensor.to(self.device) for name, tensor in found["best"].items()}
         self.optimizer.load_state_dict(found["optimizer"])
-        torch.set_rng_state(found["generator"])
-        if self.device == "cuda":
-            torch.cuda.set_rng_state(found["cuda_generator"])
+        self._set_generators(*found["generators"])
         self.budget.tokens = found["tokens"]
         state = self.state
         state.epoch, state.at, state.epoch_loss, state.epoch_weight, state.stale = found["state"]
@@ -325,3 +348,4 @@ class Trainer:
         outcome = state.outcome
         outcome.scores, outcome.losses, outcome.epoch, outcome.steps = found["outcome"]
         outcome.seconds, outcome.tokens = found["spent"]
+        outcome.earlier = outcome.seconds

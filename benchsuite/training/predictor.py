@@ -81,7 +81,10 @@ class ItemPredictor(ABC):
 
 
 class TrainedPredictor(ItemPredictor):
-    """Answers with a trained network."""
+    """Answers with a trained network.
+
+    seconds_earlier: of its training, in processes that were killed.
+    """
 
     def __init__(
         self,
@@ -97,6 +100,7 @@ class TrainedPredictor(ItemPredictor):
         self.device = device
         self.precision = precision
         self._trained: dict[str, Tensor] = {}
+        self.seconds_earlier = 0.0
         self._budget = Budget(batch_tokens, device, CPU_TOKENS_A_THREAD)
 
     @property

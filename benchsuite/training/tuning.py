@@ -92,22 +92,26 @@ def _try(
     return Trial(rate, share, metric if math.isfinite(metric) else None, confidence)
 
 
-def save(scratch: Path, run: str, trials: Sequence[Trial]) -> None:
-    """Keep the trials of a search that may be interrupted."""
+def save(scratch: Path, run: str, trials: Sequence[Trial], seconds: float) -> None:
+    """Keep the trials of a search that may be interrupted, and the seconds they took."""
     scratch.mkdir(parents=True, exist_ok=True)
-    content = json.dumps({"run": run, "trials": [asdict(one) for one in trials]}).encode()
+    found = {"run": run, "trials": [asdict(one) for one in trials], "seconds": seconds}
+    content = json.dumps(found).encode()
     write_atomically(scratch / FILE, lambda file: file.write(content))
 
 
-def load(scratch: Path, run: str) -> list[Trial]:
-    """The trials of this run's search so far; none where the file is of another, or torn."""
+def load(scratch: Path, run: str) -> tuple[list[Trial], float]:
+    """The trials of this run's search so far, and the seconds they took.
+
+    None and 0 where the file is of another run, or torn.
+    """
     try:
         content = json.loads((scratch / FILE).read_text(encoding="utf-8"))
         if content["run"] != run:
-            return []
-        return [Trial(**one) for one in content["trials"]]
+            return [], 0.0
+        return [Trial(**one) for one in content["trials"]], float(content["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
-        return []
+        return [], 0.0
 
 
 def remove(scratch: Path) -> None:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import BartConfig, BartForConditionalGeneration
 
 import benchsuite
 from benchsuite.errors import InputError
 from benchsuite.models.registry import load_model
 from benchsuite.regimes.base import read_options
-from benchsuite.regimes.full import Full
+from benchsuite.regimes.full import Full, _blocks_above
+from benchsuite.training.backbone import Backbone
 from benchsuite.training.batches import collate
 from tests.training.made import made_cell, made_task
 
@@ -59,6 +61,32 @@ def test_rates_of_an_encoder_decoder_go_through_both_stacks(
     for name, scale in depth:
         assert {s for n, s in found.items() if f"backbone.{name}." in n} == {scale}
     assert found["backbone.body.embed_tokens.weight"] == 0.0625
+    # The encoder's final norm lies below the decoder.
+    assert found["backbone.body.final_layer_norm.weight"] == 0.25
+    assert found["backbone.decoder.final_layer_norm.weight"] == 1.0
+
+
+def test_rates_of_bart_s_embeddings_are_the_lowest(tmp_path: Path) -> None:
+    """Its decoder has positions and a norm of its own, the norm behind the blocks."""
+    config = BartConfig(
+        vocab_size=40,
+        d_model=16,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        max_position_embeddings=32,
+    )
+    network = BartForConditionalGeneration(config)
+    backbone = Backbone(network, "encoder-decoder", "classification")
+    above = _blocks_above(backbone)
+    for name, parameter in backbone.named_parameters():
+        if "embed" in name:
+            assert above[id(parameter)] == 4, name
+    layers = backbone.decoder.layers
+    assert [above[id(layer.fc1.weight)] for layer in layers] == [1, 0]
 
 
 def test_the_language_model_loss_is_that_of_transformers(
@@ -77,7 +105,9 @@ def test_the_language_model_loss_is_that_of_transformers(
     with torch.no_grad():
         peer = model.network(input_ids=batch.ids, attention_mask=batch.mask, labels=labels).loss
     assert predictor.model.language_loss is not None
-    assert float(predictor.model.language_loss.detach()) == pytest.approx(float(peer), rel=1e-4)
+    following = int((labels[:, 1:] != -100).sum())
+    found = float(predictor.model.language_loss.detach()) / following
+    assert found == pytest.approx(float(peer), rel=1e-4)
 
 
 def test_the_language_model_is_kept_up_beside_the_task(
@@ -94,7 +124,8 @@ def test_the_language_model_is_kept_up_beside_the_task(
         batch = collate(items, predictor.maker.layout.pad, "cpu")
         with torch.no_grad():
             backbone = predictor.model.backbone
-            losses[lm] = float(backbone.language_loss(backbone(batch), batch))
+            total = float(backbone.language_loss(backbone(batch), batch))
+            losses[lm] = total / int(batch.mask[:, 1:].sum())
     assert losses[1.0] < losses[0.0] - 1
 
 

@@ -314,6 +314,20 @@ def test_no_default_targets(call: str, tmp_path: Path, models: dict[str, Model])
     assert caught.value.condition in support.CONDITIONS[call]
 
 
+@pytest.mark.parametrize("call", ["full", "lora", "frozen:1"])
+def test_biases_and_norms_do_not_decay(call: str, models: dict[str, Model], tmp_path: Path) -> None:
+    predictor, names = build(models["encoder"], made_task(tmp_path, "classification"), call)
+    regime = get_regime(call.partition(":")[0])
+    decays, rest = regime.groups(predictor.model, regime.options())
+    assert (decays["weight_decay"], rest["weight_decay"]) == (0.01, 0.0)
+    known = dict(predictor.model.named_parameters())
+    found = {id(p) for p in decays["params"]}
+    assert {n for n in names if id(known[n]) in found} == {
+        n for n in names if not n.endswith("bias") and "LayerNorm" not in n
+    }
+    assert len(decays["params"]) + len(rest["params"]) == len(names)
+
+
 @pytest.mark.parametrize("call", ["ia3", "prefix", "prompt"])
 def test_vectors_do_not_decay(call: str, models: dict[str, Model], tmp_path: Path) -> None:
     predictor, names = build(models["encoder"], made_task(tmp_path, "classification"), call)
@@ -328,7 +342,10 @@ def test_vectors_do_not_decay(call: str, models: dict[str, Model], tmp_path: Pat
 
 @pytest.mark.parametrize(
     "call",
-    ["adapter:parallel", "adapter:experts=0", "lora:0", "lora:alpha=0", "prefix:0", "prompt:many"],
+    [
+        *("adapter:parallel", "adapter:experts=0", "lora:0", "lora:alpha=0", "prefix:0"),
+        *("prompt:many", "lora:lr=inf", "lora:alpha=inf", "full:decay=inf", "full:lm=nan"),
+    ],
 )
 def test_bad_options(call: str) -> None:
     with pytest.raises(InputError, match="option"):

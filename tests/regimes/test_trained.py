@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import benchsuite
+from benchsuite.errors import InputError
 from benchsuite.models.registry import load_model
-from benchsuite.regimes import trained
+from benchsuite.records import folder_name
+from benchsuite.regimes import support, trained
 from benchsuite.regimes.full import Full
 from benchsuite.tasks.spec import TaskSpec
 from benchsuite.training import settings
@@ -81,6 +83,38 @@ def test_the_key_has_what_the_weights_depend_on_and_no_more(bert: str, tmp_path:
         len({run(bert, "probe", "classification", tmp_path, batch_tokens=n).key for n in (64, 128)})
         == 1
     )
+
+
+def test_numbers_come_back_in_their_own_unit(bert: str, tmp_path: Path) -> None:
+    """A regression learns targets of mean 0 and deviation 1; correlations could not tell."""
+    task = made_task(tmp_path / "tasks", "regression")
+    call = "full:lr=0.005+epochs=60+batch=8+keep=last"
+    record = run(bert, call, "regression", tmp_path, keep_artifacts=True)
+    folder = tmp_path / "store" / folder_name(record.cell)
+    predictor = benchsuite.load_predictor(folder, [tmp_path / "tasks"])
+    examples = task.evaluation("validation").examples
+    [variant] = predictor.predict(examples)
+    found = np.array([one.value for one in variant.predictions])
+    targets = np.array([one.target for one in examples])
+    assert abs(found.mean() - targets.mean()) < 0.5
+    assert found.std() > 0.4 * targets.std()
+
+
+@pytest.mark.parametrize("regime", ["full:pooling=first+epochs=1", "probe:pooling=first"])
+@pytest.mark.parametrize("kind", ["tagging", "span"])
+def test_a_choice_that_nothing_reads_is_refused(
+    kind: str, regime: str, bert: str, tmp_path: Path
+) -> None:
+    made_task(tmp_path / "tasks", kind)
+    record = run(bert, regime, kind, tmp_path)
+    assert record.status == "not_applicable" and "pooling" in (record.reason or "")
+    assert "pooling" in support.CONDITIONS[regime.partition(":")[0]]
+
+
+def test_an_encoder_decoder_s_head_reads_one_state(tiny_t5_folder: Path, tmp_path: Path) -> None:
+    made_task(tmp_path / "tasks", "classification")
+    with pytest.raises(InputError, match="pooling: the head reads the first state of"):
+        run(str(tiny_t5_folder), "full:pooling=mean", "classification", tmp_path)
 
 
 def test_what_is_counted_and_noted(bert: str, tmp_path: Path) -> None:

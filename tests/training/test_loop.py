@@ -14,7 +14,7 @@ from transformers import BertForSequenceClassification, TrainingArguments
 from transformers import Trainer as Peer
 
 from benchsuite.errors import CellFailed
-from benchsuite.models.registry import Model
+from benchsuite.models.registry import Model, load_model
 from benchsuite.training.batches import Batch, collate, epoch_order, split_by_tokens
 from benchsuite.training.model import TaskModel
 from tests.training.made import KINDS, made_task
@@ -75,6 +75,28 @@ def test_several_passes_are_one_step(kind: str, model: Model, tmp_path: Path) ->
     assert set(gradients) == set(others)
     for name, gradient in gradients.items():
         assert torch.allclose(gradient, others[name], **LOOSE), name
+
+
+def test_several_passes_are_one_step_of_the_language_model_beside_the_task(
+    tiny_gpt2_folder: Path, tmp_path: Path
+) -> None:
+    """Each token counts alike, whichever pass it is in."""
+    model = load_model(str(tiny_gpt2_folder))
+    task = made_task(tmp_path / "task", "classification")
+    found = []
+    for tokens in (10**6, 60, 1):
+        whole, items, _ = parts(model, task)
+        whole.lm_weight = 1.0
+        for one in whole.modules():
+            if isinstance(one, torch.nn.Dropout):
+                one.p = 0.0
+        assert len({len(item.rows[0].ids) for item in items}) > 1
+        whole.train()
+        trainer(whole, items, tmp_path / "s", batch_tokens=tokens)._gradients([*range(len(items))])
+        found.append({n: p.grad for n, p in whole.named_parameters() if p.grad is not None})
+    for name, gradient in found[0].items():
+        for other in found[1:]:
+            assert torch.allclose(gradient, other[name], **LOOSE), name
 
 
 def test_losses_are_those_of_hf_trainer(model: Model, tmp_path: Path) -> None:
@@ -174,8 +196,17 @@ def test_a_loss_that_is_no_number_ends_the_cell(model: Model, tmp_path: Path) ->
         trainer(whole, items, tmp_path / "scratch").run()
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("too much"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"
+        ),
+    ],
+)
 def test_out_of_memory_halves_a_pass_and_keeps_the_step(
-    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: RuntimeError, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With room for so many tokens only, the steps are those of a run with room enough."""
     task = made_task(tmp_path / "task", "classification")
@@ -191,21 +222,37 @@ def test_out_of_memory_halves_a_pass_and_keeps_the_step(
             one.p = 0.0
     forward = TaskModel.forward
     room = 60
+    states: list[Tensor] = []
 
     def narrow(self: TaskModel, batch: Batch) -> Tensor:
+        states.append(torch.get_rng_state())
+        torch.rand(3)  # as dropout does on the way
         if batch.ids.numel() > room:
-            raise torch.OutOfMemoryError("too much")
+            raise error
         return forward(self, batch)
 
     monkeypatch.setattr(TaskModel, "forward", narrow)
     one = trainer(other, items, tmp_path / "b")
     found = one.run()
     assert one.budget.tokens <= room
+    assert torch.equal(states[0], states[1])  # the step begins again with the same random numbers
     assert found.steps == expected.steps
     assert found.losses == pytest.approx(expected.losses, rel=1e-4)
     room = 5
     with pytest.raises(CellFailed, match="does not fit the memory"):
         trainer(other, items, tmp_path / "c").run()
+
+
+def test_another_error_is_no_lack_of_memory(model: Model, tmp_path: Path) -> None:
+    whole, items, _ = parts(model, made_task(tmp_path / "task", "classification"))
+    one = trainer(whole, items, tmp_path / "run")
+
+    def broken(*args: object) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    one.optimizer.step = broken  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="shapes"):
+        one.run()
 
 
 def test_an_optimizer_without_room_fails_the_cell(model: Model, tmp_path: Path) -> None:

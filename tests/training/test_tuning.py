@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -85,11 +86,11 @@ def test_trials_that_are_done_are_not_repeated() -> None:
 
 def test_trials_come_back_from_disk_of_the_same_run_alone(tmp_path: Path) -> None:
     trials = [Trial(0.1, 0.25, 0.5, -1.0), Trial(0.3, 0.25, None, None)]
-    tuning.save(tmp_path, "one", trials)
-    assert tuning.load(tmp_path, "one") == trials
-    assert tuning.load(tmp_path, "another") == []
+    tuning.save(tmp_path, "one", trials, 12.5)
+    assert tuning.load(tmp_path, "one") == (trials, 12.5)
+    assert tuning.load(tmp_path, "another") == ([], 0.0)
     (tmp_path / tuning.FILE).write_text('{"run": "one", "tri')
-    assert tuning.load(tmp_path, "one") == []
+    assert tuning.load(tmp_path, "one") == ([], 0.0)
 
 
 @pytest.fixture
@@ -137,6 +138,10 @@ def test_a_search_that_was_killed_goes_on(
     with pytest.raises(KeyboardInterrupt):
         benchsuite.run(*call, tune=True, force=True, **settings)
     rates.clear()
+    [file] = settings["store"].rglob(tuning.FILE)
+    search = json.loads(file.read_text())
+    assert search["seconds"] > 0
+    file.write_text(json.dumps({**search, "seconds": 1000.0}))
     monkeypatch.setattr(
         trained._Run,
         "train",
@@ -148,6 +153,7 @@ def test_a_search_that_was_killed_goes_on(
     assert len(rates) == 4  # one of the first rung, two of the second, the whole run
     assert again.provenance["chosen"][""]["tuning"] == whole.provenance["chosen"][""]["tuning"]
     assert again.headline == whole.headline
+    assert again.cost["fit_s"] > 1000 > whole.cost["fit_s"]  # with what the killed search took
 
 
 @pytest.mark.parametrize("regime", ["frozen:1", "frozen:0.5"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from benchsuite.cells import digest
+from benchsuite.cells import RegimeCall, digest, parse_regime
 from benchsuite.metrics.bag_of_words import NAME as BAG_OF_WORDS
 from benchsuite.models.registry import UNTRAINED
 from benchsuite.records import Record
@@ -87,13 +87,22 @@ def by_size(found: Sequence[Record]) -> list[Point]:
 
 def by_depth(found: Sequence[Record]) -> list[Point]:
     """Curves of score against the share of blocks that `frozen` keeps: those with several."""
-    shares = [
-        record
-        for record in found
-        if record.cell.get("regime_name") == "frozen"
-        and isinstance(record.cell.get("options", {}).get("k"), float)
-    ]
-    return _points(shares, lambda record: record.cell["options"]["k"], without=("k",))
+    shares = [record for record in found if _share(record) is not None]
+    return _points(shares, _share, without=("k",))
+
+
+def _share(record: Record) -> float | None:
+    """Blocks that `frozen` kept, of all: of six no quarter can be kept, so a share asked for is not
+    the one there was. None where it is not known.
+    """
+    if record.cell.get("regime_name") != "frozen":
+        return None
+    notes = record.provenance.get("chosen", {}).get("", {})
+    if "frozen_blocks" in notes:
+        frozen, blocks = notes["frozen_blocks"]
+        return float(frozen / blocks)
+    asked = record.cell.get("options", {}).get("k")
+    return asked if isinstance(asked, float) else None
 
 
 def forgotten(found: Sequence[Record]) -> list[Forgotten]:
@@ -103,7 +112,7 @@ def forgotten(found: Sequence[Record]) -> list[Forgotten]:
         for record in found
         if _has_value(record) and "adapted" not in record.provenance
     }
-    groups: dict[tuple[str, str, str, str, str], list[Record]] = defaultdict(list)
+    groups: dict[tuple[str, str, str, str, str], dict[str, Record]] = defaultdict(dict)
     for record in found:
         made = record.provenance.get("adapted")
         if made and _has_value(record) and (made["from"], _asking(record)) in before:
@@ -113,11 +122,12 @@ def forgotten(found: Sequence[Record]) -> list[Forgotten]:
             if made.get("tune"):
                 how.append("tuned")
             asked = f"{record.cell['task']} {record.cell['regime']}"
-            groups[made["from"], ", ".join(how), made["task"], asked, _asking(record)].append(
-                record
-            )
+            place = (made["from"], ", ".join(how), made["task"], asked, _asking(record))
+            # A cell exported twice is one network.
+            groups[place][made.get("key", record.key)] = record
     rows = []
-    for (model, regime, learned, asked, asking), group in sorted(groups.items()):
+    for (model, regime, learned, asked, asking), by_cell in sorted(groups.items()):
+        group = list(by_cell.values())
         made = [record.provenance["adapted"] for record in group]
         rows.append(
             Forgotten(
@@ -153,7 +163,7 @@ def _points(found: Sequence[Record], at: Any, without: tuple[str, ...] = ()) -> 
             if without and cell.get("train_limit"):
                 # Depths are compared at one number of examples.
                 extras.append(f"{cell['train_limit']:,} examples")
-            name = str(cell.get("regime_name")) if without else cell["regime"]
+            name = _without(cell["regime"], without)
             label = f"{name} ({', '.join(extras)})" if extras else name
             how = repr(sorted(options.items()))
             curves[cell["task"], cell["model"], label, how][float(at(record))].append(record)
@@ -177,6 +187,15 @@ def _points(found: Sequence[Record], at: Any, without: tuple[str, ...] = ()) -> 
                 )
             )
     return points
+
+
+def _without(regime: str, names: tuple[str, ...]) -> str:
+    """A regime as it was called, without the options of these names or of none."""
+    if not names:
+        return regime
+    call = parse_regime(regime)
+    left = {name: value for name, value in call.options.items() if name and name not in names}
+    return str(RegimeCall(name=call.name, options=left))
 
 
 def _asking(record: Record) -> str:

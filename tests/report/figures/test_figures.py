@@ -135,6 +135,38 @@ def test_curves_of_other_settings_stay_apart() -> None:
     }
 
 
+def test_depths_of_other_options_stay_apart() -> None:
+    other = [
+        trained(f"frozen:{k}+epochs=1", 0.9, options={"k": k, "lr": None, "epochs": 1})
+        for k in (0.0, 0.5)
+    ]
+    points = by_depth(DEPTHS + other)
+    assert {point.regime for point in points} == {
+        "frozen (100 examples)",
+        "frozen:epochs=1 (100 examples)",
+    }
+    assert len({(point.regime, point.at) for point in points}) == len(points) == 5
+
+
+def test_depths_are_shares_of_what_was_frozen() -> None:
+    """Of six blocks no quarter can be frozen: two are."""
+    found = []
+    for seed, (k, blocks) in enumerate(((0.0, 0), (0.25, 2), (2, 2), (0.75, 5))):
+        record = trained(f"frozen:{k}", 0.5, options={"k": k, "lr": None}, seed=seed)
+        record.provenance["chosen"] = {"": {"frozen_blocks": [blocks, 6]}}
+        found.append(record)
+    assert [point.at for point in by_depth(found)] == [0.0, 2 / 6, 5 / 6]
+
+
+def test_a_network_exported_twice_counts_once() -> None:
+    one, two = (adapted("lora", value, 0.1, seed=seed) for value, seed in ((0.5, 0), (0.7, 1)))
+    again = adapted("lora", 0.5, 0.1, seed=0)
+    for record, key in ((one, "a"), (again, "a"), (two, "b")):
+        record.provenance["adapted"]["key"] = key
+    [row] = forgotten([one, again, two, LOST[-1]])
+    assert row.score == pytest.approx(0.6) and row.seeds == 2
+
+
 def test_a_language_model_asked_in_another_way_is_no_before() -> None:
     other = made_record(model="bert", task="blimp", regime="full", value=0.95)
     limited = made_record(model="bert", task="blimp", value=0.1)
