@@ -94,7 +94,7 @@ def test_other_families_are_refused(tiny_bert_folder: Path, tmp_path: Path) -> N
 
 
 def test_a_state_to_read_is_refused(t5: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="leave out pooling"):
+    with pytest.raises(InputError, match="the head reads no state; leave it out"):
         benchsuite.run(t5, "full:head=text+pooling=mean", "mini/sentiment", store=tmp_path)
 
 
