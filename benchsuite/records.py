@@ -166,6 +166,7 @@ KINDS: dict[tuple[str, ...], Any] = {
     ("provenance", "time"): str | None,
     ("provenance", "command"): str | None,
     ("provenance", "chosen"): dict,
+    ("provenance", "chosen", "*"): dict,
     ("provenance", "adapted"): dict | None,
     ("provenance", "pretraining"): dict | None,
     ("provenance", "pretraining", "step"): int | None,

@@ -35,7 +35,7 @@ def whole() -> records.Record:
     record.cost |= {"parameters_trainable": 10, "parameters_total": 100, "artifact_bytes": None}
     record.provenance |= {
         "pretraining": {"step": 64, "tokens": 100, "flops": 1e9, "recipe": "x"},
-        "chosen": {"": {"lr": 0.1}},
+        "chosen": {"": {"lr": 0.1, "frozen_blocks": [3, 6]}},
         "command": "bench run",
     }
     fact = {"source": "mirror", "rows": 100, "official": 100, "used": 100}

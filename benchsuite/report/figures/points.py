@@ -97,10 +97,9 @@ def _share(record: Record) -> float | None:
     """
     if record.cell.get("regime_name") != "frozen":
         return None
-    notes = record.provenance.get("chosen", {}).get("", {})
-    if "frozen_blocks" in notes:
-        frozen, blocks = notes["frozen_blocks"]
-        return float(frozen / blocks)
+    match record.provenance.get("chosen", {}).get("", {}).get("frozen_blocks"):
+        case [int(frozen), int(blocks)] if blocks > 0:
+            return frozen / blocks
     asked = record.cell.get("options", {}).get("k")
     return asked if isinstance(asked, float) else None
 
