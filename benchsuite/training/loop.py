@@ -249,7 +249,9 @@ class Trainer:
         ]
         weight = sum(self.model.weight(part) for part in parts)
         # For the language model each token counts alike, whichever pass it is in.
-        following = sum(int(part.mask[:, 1:].sum()) for part in parts)
+        following = (
+            sum(int(part.mask[:, 1:].sum()) for part in parts) if self.model.lm_weight else 0
+        )
         total = torch.zeros((), device=self.device)
         for part in parts:
             with torch.autocast(

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import BartConfig, BartForConditionalGeneration
 
 import benchsuite
 from benchsuite.errors import InputError
 from benchsuite.models.registry import load_model
 from benchsuite.regimes.base import read_options
 from benchsuite.regimes.full import Full, _blocks_above
-from benchsuite.training.backbone import Backbone
 from benchsuite.training.batches import collate
+from tests.training.bodies import backbone_of, tiny_bart
 from tests.training.made import made_cell, made_task
 
 
@@ -66,21 +65,9 @@ def test_rates_of_an_encoder_decoder_go_through_both_stacks(
     assert found["backbone.decoder.final_layer_norm.weight"] == 1.0
 
 
-def test_rates_of_bart_s_embeddings_are_the_lowest(tmp_path: Path) -> None:
+def test_rates_of_bart_s_embeddings_are_the_lowest() -> None:
     """Its decoder has positions and a norm of its own, the norm behind the blocks."""
-    config = BartConfig(
-        vocab_size=40,
-        d_model=16,
-        encoder_layers=2,
-        decoder_layers=2,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=16,
-        decoder_ffn_dim=16,
-        max_position_embeddings=32,
-    )
-    network = BartForConditionalGeneration(config)
-    backbone = Backbone(network, "encoder-decoder", "classification")
+    backbone = backbone_of(tiny_bart(), "encoder-decoder")
     above = _blocks_above(backbone)
     for name, parameter in backbone.named_parameters():
         if "embed" in name:

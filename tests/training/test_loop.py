@@ -247,10 +247,10 @@ def test_another_error_is_no_lack_of_memory(model: Model, tmp_path: Path) -> Non
     whole, items, _ = parts(model, made_task(tmp_path / "task", "classification"))
     one = trainer(whole, items, tmp_path / "run")
 
-    def broken(*args: object) -> None:
+    def misfit(*args: object) -> None:
         raise RuntimeError("shapes do not fit")
 
-    one.optimizer.step = broken  # type: ignore[method-assign]
+    one.optimizer.step = misfit  # type: ignore[method-assign]
     with pytest.raises(RuntimeError, match="shapes"):
         one.run()
 
