@@ -32,6 +32,14 @@ def readable_records(store: Path, *, needed: bool = True) -> tuple[list[Record],
     return found, unreadable
 
 
+def records_of(stores: Sequence[Path]) -> tuple[list[Record], list[str]]:
+    """The records of several stores, as `readable_records` has each store's."""
+    each = [readable_records(store) for store in stores]
+    return [record for found, _ in each for record in found], [
+        message for _, unreadable in each for message in unreadable
+    ]
+
+
 def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> None:
     """Write files (name -> content) into a folder; InputError where that is not possible."""
     try:

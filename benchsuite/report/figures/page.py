@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchsuite.errors import InputError
-from benchsuite.report import readable_records, write_files
+from benchsuite.report import records_of, write_files
 from benchsuite.report.figures.plot import depth_svg, forgotten_svg, sizes_svg
 from benchsuite.report.figures.points import Forgotten, Point, by_depth, by_size, forgotten
 from benchsuite.report.markdown import escape, pipe_table
@@ -20,18 +20,19 @@ LEGEND = (
 )
 
 
-def write_figures(store: Path, out: Path | None = None) -> Path:
-    """Write the figures that a store has records for, and return the page's path.
+def write_figures(stores: Sequence[Path], out: Path | None = None) -> Path:
+    """Write the figures that stores have records for, and return the page's path.
 
-    out: folder, default `<store>/report`. Raises InputError where the store has records for none
-    of them, or the folder cannot be written.
+    out: folder, default `report` in the first store. Raises InputError where a store has no
+    record, where there are records for none of the figures, and where the folder cannot be written.
     """
-    found, unreadable = readable_records(store)
+    found, unreadable = records_of(stores)
     sizes, depths, lost = by_size(found), by_depth(found), forgotten(found)
     if not (sizes or depths or lost):
         raise InputError(
-            f"{store}: no figure's records: several --train-limit of one regime, several shares of "
-            f"`frozen`, or networks written by `bench export` and run on a task"
+            f"{', '.join(map(str, stores))}: no figure's records: several --train-limit of one "
+            "regime, several shares of `frozen`, or networks written by `bench export` and run on "
+            "a task"
         )
     files = {PAGE: render(sizes, depths, lost, unreadable)}
     if sizes:
@@ -40,7 +41,7 @@ def write_figures(store: Path, out: Path | None = None) -> Path:
         files[DEPTH] = depth_svg(depths)
     if lost:
         files[FORGETTING] = forgotten_svg(lost)
-    folder = out or store / "report"
+    folder = out or stores[0] / "report"
     write_files(folder, files)
     return folder / PAGE
 

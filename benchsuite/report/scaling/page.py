@@ -9,7 +9,7 @@ from pathlib import Path
 from benchsuite.errors import InputError
 from benchsuite.models.registry import UNTRAINED
 from benchsuite.records import Record
-from benchsuite.report import readable_records, write_files
+from benchsuite.report import records_of, write_files
 from benchsuite.report.markdown import escape, pipe_table
 from benchsuite.report.numbers import shown
 from benchsuite.report.scaling.plot import to_svg
@@ -34,21 +34,23 @@ LEGEND = (
 )
 
 
-def write_scaling(store: Path, out: Path | None = None) -> Path:
-    """Write `scaling.md` and `scaling.svg` of a store's records and return the page's path.
+def write_scaling(stores: Sequence[Path], out: Path | None = None) -> Path:
+    """Write `scaling.md` and `scaling.svg` of stores' records and return the page's path.
 
-    out: folder, default `<store>/report`. Raises InputError where the store has no record of a
-    checkpoint that says how far it was trained, or the folder cannot be written.
+    out: folder, default `report` in the first store. Raises InputError where a store has no record,
+    where none is of a checkpoint that says how far it was trained, and where the folder cannot be
+    written.
     """
-    found, unreadable = readable_records(store)
+    found, unreadable = records_of(stores)
     scaling = collect(found)
     if not scaling.panels:
         raise InputError(
-            f"{store}: no zero-shot records that say how far their models were trained; make some "
-            f"with `bench run --model gpt@1024,gpt --task blimp --store {store}`"
+            f"{', '.join(map(str, stores))}: no zero-shot records that say how far their models "
+            "were trained; make some with "
+            f"`bench run --model gpt@1024,gpt --task blimp --store {stores[0]}`"
         )
     scaling.notes += unreadable
-    folder = out or store / "report"
+    folder = out or stores[0] / "report"
     write_files(folder, {PICTURE: to_svg(scaling), PAGE: render(scaling)})
     return folder / PAGE
 

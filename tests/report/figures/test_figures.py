@@ -187,7 +187,7 @@ def stored(folder: Path, found: list[Record]) -> Path:
 
 def test_the_page_and_its_pictures(tmp_path: Path) -> None:
     store = stored(tmp_path / "store", SIZES + DEPTHS + LOST)
-    page = write_figures(store)
+    page = write_figures([store])
     text = page.read_text()
     assert page == store / "report" / PAGE
     assert "| glue/sst2 | bert | full | 65.0 \\[" in text and "over 2 seeds" in text
@@ -207,8 +207,21 @@ def test_the_page_and_its_pictures(tmp_path: Path) -> None:
     lost = marks((page.parent / "forgetting.svg").read_text(), "point")
     assert len(lost) == 2 + 1
     before = {path.name: path.read_bytes() for path in page.parent.iterdir()}
-    write_figures(store)
+    write_figures([store])
     assert {path.name: path.read_bytes() for path in page.parent.iterdir()} == before
+
+
+def test_what_a_figure_needs_may_lie_in_several_stores(tmp_path: Path) -> None:
+    whole = stored(tmp_path / "whole", SIZES + DEPTHS + LOST)
+    parts = [
+        stored(tmp_path / "first", SIZES[::2]),
+        stored(tmp_path / "second", SIZES[1::2] + LOST),
+    ]
+    # A record that lies in two of them counts once.
+    parts.append(stored(tmp_path / "third", DEPTHS + SIZES[:2]))
+    page = write_figures(parts)
+    assert page.parent == parts[0] / "report"
+    assert page.read_text() == write_figures([whole]).read_text()
 
 
 def test_a_store_without_their_records_says_what_they_need(
