@@ -18,6 +18,9 @@ CONFIG = {
     "title": {"fontSize": 12, "anchor": "start"},
     "legend": {"labelFontSize": 12, "titleFontSize": 12, "symbolSize": 90, "symbolOpacity": 1},
 }
+# Legends stand on the right. Texts are measured in Arial; browsers without it draw them up to a
+# sixth wider.
+PADDING = {"left": 5, "top": 5, "right": 45, "bottom": 5}
 # As many as have no common divisor with the colours: the pairs of both repeat after seventy.
 SHAPES = (
     *("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-left"),
@@ -70,6 +73,7 @@ def svg_of(
     import vl_convert
 
     specification = chart.to_dict(validate=False)
+    specification["padding"] = PADDING
     specification["config"] |= CONFIG  # altair would copy the whole chart for each part of it
     if data is not None:
         specification["datasets"] = data

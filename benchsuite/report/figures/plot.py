@@ -57,9 +57,10 @@ def depth_svg(points: Sequence[Point]) -> str:
             alt.X("at:Q")
             .scale(domain=[0, 1])
             .axis(
-                title="share of blocks that is frozen",
+                title="blocks that are frozen (%)",
                 values=sorted({point.at for point in points}),
-                format="~%",
+                format="~%",  # of what a mark says of itself
+                labelExpr="format(100 * datum.value, '.0f')",
             ),
         ).properties(title=f"{place[0]}, {place[1]}")
         for place in dict.fromkeys((point.task, point.regime) for point in points)
@@ -103,7 +104,9 @@ def forgotten_svg(rows: Sequence[Forgotten]) -> str:
             x=across,
             y=alt.Y(f"{field}:Q").axis(title=title),
             color=alt.Color("model:N").scale(domain=models, range=cycled(COLOURS, len(models))),
-            shape=alt.Shape("regime:N").scale(domain=regimes, range=cycled(SHAPES, len(regimes))),
+            shape=alt.Shape("regime:N")
+            .scale(domain=regimes, range=cycled(SHAPES, len(regimes)))
+            .legend(labelLimit=0),
         )
         zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 4])
         layers = alt.layer(zero.encode(y="zero:Q"), marks.mark_point(filled=True, size=70))
