@@ -104,20 +104,20 @@ def write_report(
         "leaderboard.csv": long_form.to_csv(found),
         "leaderboard.parquet": long_form.to_parquet(found),
     }
-    write_files(target, files)
     earlier = target / "leaderboard.html"
     if page or earlier.is_file():
         from benchsuite.report import html
 
         texts = _texts(store, found, tasks_dirs) if with_text else {}
         try:
-            rendered = html.render(boards, found, families, measured, [*unreadable, *torn], texts)
+            files["leaderboard.html"] = html.render(
+                boards, found, families, measured, [*unreadable, *torn], texts
+            )
         except InputError:
             if page:
                 raise
             earlier.unlink()  # without its libraries: none is better than one of older records
-        else:
-            write_files(target, {"leaderboard.html": rendered})
+    write_files(target, files)
     return target / "leaderboard.md"
 
 

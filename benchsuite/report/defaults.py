@@ -104,16 +104,17 @@ def page(found: Sequence[Record]) -> str:
     lines = [
         "# Default learning rates",
         "",
-        "Made by `python -m benchsuite.report.defaults` from records of `bench run --tune`: four",
-        "rates for a quarter of the epochs, the better two for half, the best for all, compared on",
-        "the selection slice (successive halving). `taken` is the rate that won, `evaluation` the",
-        "score of the whole run at it, which decided nothing. Below each table: the study's rate",
-        "for the family, nearest to the geometric mean of those taken, and the code's default",
-        "where that is another. `*`: no better than the trivial answer, within the interval: such",
-        "a rate won by chance, and counts where the family has no other. The last columns: mean",
-        "and standard deviation over seeds at the study's rate, and the trivial answer.",
-        "`lowest` and `highest` mark a winner at an end of what was tried: a better rate may lie",
-        "beyond it. The rates are 0.1, 0.3, 1 and 3 times what the default then was.",
+        "Made by `python -m benchsuite.report.defaults --store DIR` from records of",
+        "`bench run --tune`: four rates for a quarter of the epochs, the better two for half, the",
+        "best for all, compared on the selection slice (successive halving). `taken` is the rate",
+        "that won, `evaluation` the score of the whole run at it, which decided nothing. Below",
+        "each table: the study's rate for the family, nearest to the geometric mean of those",
+        "taken, and the code's default where that is another. `*`: no better than the trivial",
+        "answer, within the interval: such a rate won by chance, and counts where the family has",
+        "no other. The last columns: mean and standard deviation over seeds at the study's rate",
+        "(`-`: not run), and the trivial answer. `lowest` and `highest` mark a winner at an end",
+        "of what was tried: a better rate may lie beyond it. The rates are 0.1, 0.3, 1 and 3",
+        "times what the default then was.",
     ]
     for (regime, limit), mine in sorted(by_regime.items()):
         rates = {

@@ -70,12 +70,12 @@ def _by_model(board: Board) -> Table:
 
 def _standing(board: Board) -> list[tuple[str, Callable[[Row], str]]]:
     """What a row is over all columns, where any row has them all: name and text."""
-    if all(row.mean is None for row in board.rows):
-        return []
-    return [
-        ("mean", lambda row: percent(row.mean)),
-        ("rank", lambda row: _text(rank_text(row.rank))),
-    ]
+    standing: list[tuple[str, Callable[[Row], str]]] = []
+    if any(row.mean is not None for row in board.rows):
+        standing.append(("mean", lambda row: percent(row.mean)))
+    if any(row.rank for row in board.rows):  # one row alone has none
+        standing.append(("rank", lambda row: _text(rank_text(row.rank))))
+    return standing
 
 
 def _empty(board: Board) -> Table:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from benchsuite import console
 from benchsuite.records import Record
-from benchsuite.report import table, terminal
+from benchsuite.report import readable_records, table, terminal
 from tests.made import made_record
 
 
@@ -22,6 +24,16 @@ def test_many_tasks_are_rows() -> None:
     lines = lines_of(*(made_record(task=task, value=0.61) for task in tasks))
     assert "task metric zeroshot chance trivial" in lines
     assert "glue/sst2 accuracy 61.0 [50.0, 70.0] 50.0 55.0" in lines
+
+
+def test_the_readme_shows_the_table_of_the_committed_records() -> None:
+    found, _ = readable_records(Path("baselines/records/mini"))
+    printed = [line for line in lines_of(*(r for r in found if r.cell["model"] == "gpt")) if line]
+    readme = Path("README.md").read_text(encoding="utf-8")
+    shown = [" ".join(line.split()) for line in readme.splitlines()]
+    assert printed and [line for line in printed if line not in shown] == []
+    rows = [line for line in shown if line.startswith("mini/")]
+    assert [line for line in rows if line not in printed] == []
 
 
 def test_many_models_are_rows() -> None:

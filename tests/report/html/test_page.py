@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from benchsuite.errors import InputError
 from benchsuite.report import write_report
 from benchsuite.report.costs import COST_HEADER
 from benchsuite.report.html.page import _script_json
@@ -46,6 +48,19 @@ def test_the_same_records_make_the_same_page(report: Path, tmp_path: Path) -> No
         (folder / "leaderboard.html").read_bytes() for folder in (report, tmp_path / "out")
     )
     assert ours == theirs
+
+
+@pytest.mark.parametrize("library", ["altair", "itables"])
+def test_without_the_pages_libraries_nothing_is_written(
+    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = made_store(tmp_path / "store")
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(InputError, match=r"pip install 'benchsuite\[report\]'"):
+        write_report(store, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    write_report(store, tmp_path / "out", page=False)
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".md", ".csv", ".parquet"}
 
 
 def test_hostile_names_are_text(report: Path) -> None:
