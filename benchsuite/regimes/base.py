@@ -34,7 +34,7 @@ class Variant:
     `head`. norm: none, token, byte. primary: whether the headline takes it in; the others are
     result rows beside it.
     predictions: one an example, in the order given.
-    counts: additive facts to be recorded (`truncated`, `candidates_gold_covered`, ...).
+    counts: additive facts to be recorded (`truncated`, `candidates`, `gold_covered`, ...).
     """
 
     prompt: str
