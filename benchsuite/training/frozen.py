@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +20,6 @@ from benchsuite.training.items import Item
 from benchsuite.training.rows import Row
 from benchsuite.training.split import SplitStack, last_states, modules_after_blocks
 
-FILE = "states.f32"
 BYTES = 4  # of a float32
 MOST_BYTES = 2 * 2**30
 """Bytes of states that are kept on disk; those of further items are computed every time."""
@@ -121,12 +121,13 @@ class FrozenBackbone(Backbone):
 class StateCache:
     """States of items in a file of a folder, filled as the items are met.
 
-    Items are told apart by `source` and `numbers` of their batches. What exceeds `most_bytes`, or
-    the disk, is computed each time.
+    The file has no name: another process that trains the same cell has its own, and one that is
+    killed leaves none. Items are told apart by `source` and `numbers` of their batches. What
+    exceeds `most_bytes`, or the disk, is computed each time.
     """
 
     def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
-        self._path = folder / FILE
+        self._folder = folder
         self._room = most_bytes // BYTES
         self._end = 0
         self._width = 0
@@ -174,7 +175,6 @@ class StateCache:
         if self._file is not None:
             self._file.close()
             self._file = None
-        self._path.unlink(missing_ok=True)
 
     def _store(self, key: tuple[str, int], states: Tensor) -> None:
         """Keep an item's states (positions, width) where there is room."""
@@ -202,10 +202,10 @@ class StateCache:
 
         Written as a file, not through the map: a full disk is then an error and not a signal.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = FileIO(str(self._path), "w+")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._file = tempfile.TemporaryFile("w+b", buffering=0, dir=self._folder)  # noqa: SIM115
         self._file.truncate(self._room * BYTES)
-        self._stored = np.memmap(self._path, np.float32, mode="r", shape=(self._room,))
+        self._stored = np.memmap(self._file, np.float32, mode="r", shape=(self._room,))
         return self._file
 
 

@@ -159,7 +159,7 @@ def test_the_frozen_part_is_run_once_an_item(
     predictor = fit(regime, f"frozen:{k}+{STEPS}", folders[family], "classification", tmp_path)
     assert predictor.notes["epochs"] == len(predictor.notes["selection"]) == 2
     assert regime.rows == EXAMPLES
-    assert not (tmp_path / "scratch" / frozen.FILE).exists()
+    assert not list((tmp_path / "scratch").glob("*"))
 
 
 class Interrupted(Exception):
@@ -184,8 +184,6 @@ def test_a_run_that_was_interrupted_is_resumed(
         fit(regime, call, folders[family], "classification", tmp_path / "cut")
     scratch = tmp_path / "cut" / "scratch"
     assert [file.name for file in scratch.iterdir()] == [checkpoint.FILE]
-    # As a run that was killed leaves it.
-    (scratch / frozen.FILE).write_bytes(b"\xff" * 100_000)
     again = Counting()
     resumed = fit(again, call, folders[family], "classification", tmp_path / "cut")
     assert 0 < again.rows <= EXAMPLES

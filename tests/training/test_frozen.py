@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchsuite.training.batches import Batch, collate
-from benchsuite.training.frozen import FILE, StateCache
+from benchsuite.training.frozen import StateCache
 from benchsuite.training.items import Item
 from benchsuite.training.rows import Row
 
@@ -56,7 +56,6 @@ def test_states_are_those_computed(tmp_path: Path, only_read: bool, most_bytes: 
         assert_right(cache.states(batch, network, only_read), batch, only_read)
     if most_bytes == 2**20:
         assert len(network.rows) == 4
-        assert (tmp_path / "cell" / FILE).exists()
     elif most_bytes:
         # Room for the first item, and for what of the others is small enough.
         assert 4 < len(network.rows) < 14
@@ -65,10 +64,9 @@ def test_states_are_those_computed(tmp_path: Path, only_read: bool, most_bytes: 
         # Of the second item no head reads anything, so there is nothing to compute again.
         assert len(network.rows) == (14 if only_read else 16)
     cache.remove()
-    assert not (tmp_path / "cell" / FILE).exists()
     batch = batch_of([0, 1, 2])
     assert_right(cache.states(batch, network, only_read), batch, only_read)
-    assert not (tmp_path / "cell" / FILE).exists()
+    assert not list(tmp_path.glob("cell/*"))
 
 
 def test_two_lists_have_numbers_of_their_own(tmp_path: Path) -> None:
@@ -78,6 +76,18 @@ def test_two_lists_have_numbers_of_their_own(tmp_path: Path) -> None:
     assert_right(cache.states(other, network, False), other, False)
     assert len(network.rows) == 3 + 2
     cache.remove()
+
+
+def test_two_processes_on_one_cell_do_not_meet(tmp_path: Path) -> None:
+    ours, theirs, network = StateCache(tmp_path), StateCache(tmp_path), Network()
+    ours.states(batch_of([0, 1, 2]), network, False)
+    theirs.states(batch_of([2, 0]), network, False)
+    batch = batch_of([0, 1, 2])
+    assert_right(ours.states(batch, network, False), batch, False)
+    theirs.remove()
+    assert_right(ours.states(batch, network, False), batch, False)
+    ours.remove()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_ends_the_keeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,4 +110,3 @@ def test_a_full_disk_ends_the_keeping(tmp_path: Path, monkeypatch: pytest.Monkey
     assert sum(row[:2] == [9, 10] for row in network.rows) == 1
     assert sum(row[:2] == [5, 6] for row in network.rows) == 3
     cache.remove()
-    assert not (tmp_path / FILE).exists()
