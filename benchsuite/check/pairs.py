@@ -33,7 +33,8 @@ FREE_PARTS = (
 """Parts of a cell's key in which two arms may differ: comparing models, and ways of computing, is
 what a gate is for. `score` leaves the headline as it is."""
 SHARED_PARTS = ("task", "task_version", "task_rules", "data", "metrics_version")
-"""All that must agree where `--map` pairs one regime with another."""
+"""All that must agree where `--map` pairs one regime with another; of two that are trained what
+they are trained on, too."""
 PART_NAMES = {
     "task_version": "task version",
     "task_rules": "rules of the task",
@@ -218,9 +219,13 @@ def _counterpart(
         raise Missing(f"{label(mine)}: not in the candidate")
     exact = [one for one in found if settings(one.record) == settings(mine.record)]
     relaxed = canonical(mine.record.cell["regime"]) != canonical(found[0].record.cell["regime"])
-    wanted = _conditions(mine.record, relaxed)
+    only = None
+    if relaxed:
+        learns = all(one.record.cell.get("regime_name") in TRAINED for one in (mine, found[0]))
+        only = (*SHARED_PARTS, "train") if learns else SHARED_PARTS
+    wanted = _conditions(mine.record, only)
     done = [one for one in found if one.is_done]
-    same = [one for one in done if _conditions(one.record, relaxed) == wanted]
+    same = [one for one in done if _conditions(one.record, only) == wanted]
     if not mine.is_trained and not relaxed and mine.seed is not None:
         same = [one for one in same if one.seed == mine.seed]
     alike = [one for one in same if one in exact]
@@ -244,7 +249,7 @@ def _counterpart(
             raise Missing(f"{_because(undone[0])} in the candidate")
         raise Missing(f"{label(mine)}: not in the candidate")
     nearest = next((one for one in others if one in exact), others[0])
-    raise InputError(_difference(mine, nearest, relaxed))
+    raise InputError(_difference(mine, nearest, only))
 
 
 def _caps(one: Stored) -> tuple[Any, Any]:
@@ -259,7 +264,7 @@ def _time(found: Sequence[Stored]) -> str:
 
 def _way(one: Stored) -> str:
     """Settings and conditions under which a record was made, its seed aside."""
-    return digest({"how": [_conditions(one.record, False), settings(one.record)]})
+    return digest({"how": [_conditions(one.record), settings(one.record)]})
 
 
 def _arms_of(found: Sequence[Stored]) -> list[tuple[Stored, ...]]:
@@ -284,20 +289,20 @@ def identity(record: Record, renamed: Renamed) -> Identity:
     )
 
 
-def _conditions(record: Record, relaxed: bool) -> dict[str, Any]:
-    """What must agree for two records to be compared. relaxed: they are of two regimes."""
+def _conditions(record: Record, only: Collection[str] | None = None) -> dict[str, Any]:
+    """What must agree for two records to be compared. only: these parts, of two regimes."""
     parts = record.parts_but(FREE_PARTS)
-    if relaxed:
-        return {name: part for name, part in parts.items() if name in SHARED_PARTS}
+    if only is not None:
+        return {name: part for name, part in parts.items() if name in only}
     # Demonstrations are drawn by the seed, which pairs them.
     if record.cell.get("regime_name") == "fewshot":
         parts.pop("train", None)
     return parts
 
 
-def _difference(mine: Stored, theirs: Stored, relaxed: bool) -> str:
+def _difference(mine: Stored, theirs: Stored, only: Collection[str] | None) -> str:
     """What two records differ in that must agree."""
-    a, b = _conditions(mine.record, relaxed), _conditions(theirs.record, relaxed)
+    a, b = _conditions(mine.record, only), _conditions(theirs.record, only)
     found = []
     for part in sorted({*a, *b}):
         if a.get(part) != b.get(part):

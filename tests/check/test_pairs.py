@@ -126,6 +126,22 @@ def test_a_map_of_regimes_relaxes_no_other_pair(tmp_path: Path) -> None:
     assert [one.name for one in found.verdicts] == [f"gpt full {TASK} -> lora", f"gpt lora {TASK}"]
 
 
+def test_regimes_are_held_against_each_other_on_the_same_training_data(tmp_path: Path) -> None:
+    """Sizes of a learning curve stand in one store; the newest of them is not every size's."""
+    store, right = tmp_path / "store", {20: (600, 590), 54: (700, 500), 90: (650, None)}
+    for cap, (full, lora) in right.items():
+        for regime, count in (("full", full), ("lora", lora)):
+            if count is not None:
+                store_record(
+                    store, flipped(BASE, len(BASE) - count, 0), regime=regime, seed=0,
+                    parts={"train": {"train": cap}}, cell={"train_limit": cap},
+                )  # fmt: skip
+    found = check(store, store, renamed={"full": "lora"})
+    names = [f"gpt full {TASK} ({cap} training examples) -> lora" for cap in (20, 54)]
+    assert [one.name for one in found.verdicts if "->" in one.name] == names
+    assert [f"gpt full {TASK} seed 0 (90 training examples): not in the candidate"] == found.missing
+
+
 def test_another_number_of_prompts_is_no_permutation(tmp_path: Path) -> None:
     base, new = tmp_path / "base", tmp_path / "new"
     store_record(base, BASE, prompts=2)
