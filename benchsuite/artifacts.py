@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 from benchsuite import records
 from benchsuite.cells import Cell, digest, parse_regime
 from benchsuite.errors import InputError
+from benchsuite.files import write_atomically
+from benchsuite.records import Record
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from benchsuite.regimes.base import Predictor
     from benchsuite.tasks.task import Task
 
@@ -28,6 +33,54 @@ FREE_PARTS = (
 )
 
 
+def keep(state: dict[str, Tensor], folder: Path) -> tuple[int, str | None]:
+    """Save what was trained, and only that; its bytes and their SHA-256 (0 and None: nothing was).
+
+    The record names the hash, so that a reader notices a file that is not its own.
+    """
+    if not state:
+        return 0, None
+    from safetensors.torch import save
+
+    content: bytes = save(state)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / ARTIFACT_FILE, lambda file: file.write(content))
+    return len(content), hashlib.sha256(content).hexdigest()
+
+
+def is_kept(record: Record, folder: Path) -> bool:
+    """Whether the record's artifact stands beside it, whole, or it has none to keep."""
+    if record.cost.get("artifact_bytes") == 0:
+        return True
+    try:
+        _read(record, folder)
+    except InputError:
+        return False
+    return True
+
+
+def _read(record: Record, folder: Path) -> bytes:
+    """A record's artifact; InputError where there is none, or another than the record names."""
+    path = folder / ARTIFACT_FILE
+    if record.status != "done":
+        raise InputError(f"{record.name}: {record.status} ({record.reason}): nothing was trained")
+    if record.cost.get("artifact_bytes") == 0:
+        raise InputError(f"{record.name}: the regime trains nothing that could be kept")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder} keeps nothing that was trained; run the cell with --keep-artifacts"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    if hashlib.sha256(content).hexdigest() != record.provenance.get("artifact_sha256"):
+        raise InputError(
+            f"{path}: damaged or not the file its record names; run the cell with --keep-artifacts"
+        )
+    return content
+
+
 def kept_training(
     store: Path, cell: Cell, parts: dict[str, Any], task: Task
 ) -> tuple[str, dict[str, Any]] | None:
@@ -36,8 +89,7 @@ def kept_training(
     The cell of that task with the same model, regime, settings and training slices; None where the
     store keeps none that can be read, or the tasks' labels are not the same.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     source = task.spec.dataset.train_from
     if source is None or task.training_labels() != task.spec.labels:
@@ -50,9 +102,9 @@ def kept_training(
         try:
             record = records.read(folder)
             same = record.parts_but(FREE_PARTS) == wanted
-            if record.status == "done" and record.cell["task"] == source and same:
-                return record.key, load_file(folder / ARTIFACT_FILE)
-        except (InputError, OSError, SafetensorError):
+            if record.cell["task"] == source and same:
+                return record.key, load(_read(record, folder))
+        except InputError:
             continue
     return None
 
@@ -63,22 +115,14 @@ def load_predictor(folder: Path | str, tasks_dir: Sequence[Path] = ()) -> Predic
     tasks_dir: folders of a user's own tasks. Raises InputError where nothing was kept there, or
     the model is no longer the one it was trained on.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     from benchsuite.models.registry import load_model
     from benchsuite.tasks.task import load_task
 
     folder = Path(folder)
     record = records.read(folder)
-    if not (folder / ARTIFACT_FILE).is_file():
-        raise InputError(
-            f"{folder} keeps nothing that was trained; run the cell with --keep-artifacts"
-        )
-    try:
-        state = load_file(folder / ARTIFACT_FILE)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{folder / ARTIFACT_FILE} cannot be read: {error}") from None
+    state = load(_read(record, folder))
     known = {name: value for name, value in record.cell.items() if name in Cell.model_fields}
     cell = Cell(**{**known, "regime": parse_regime(record.cell["regime"])})
     task = load_task(cell.task, tasks_dirs=tuple(tasks_dir))

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from benchsuite import provenance, records
-from benchsuite.artifacts import ARTIFACT_FILE, kept_training
+from benchsuite import artifacts, provenance, records
 from benchsuite.cells import Cell, digest
 from benchsuite.errors import (
     BenchsuiteError,
@@ -101,7 +100,9 @@ def run_cells(
     """Run cells in order and store a record each; one that fails does not stop the others.
 
     tasks: id -> loaded task, for every task the cells name. A standing `done` record of the same
-    key is reused unless `force`. Returns the records in the order of the cells.
+    key is reused unless `force`, and none that fails takes its place. Returns the records in the
+    order of the cells. Raises OSError where the store cannot be written: what is computed after
+    would be lost, too.
     """
     listener = listener or Silent()
     models = _Models()
@@ -148,10 +149,10 @@ def _run_cell(
     described["key"] = digest(parts)
     described["key_parts"] = parts
     folder = store / records.folder_name(described)
-    if not force and (folder / records.RECORD_FILE).exists():
-        standing = _standing(folder, described["key"])
-        if standing is not None and (not keep_artifacts or _is_kept(standing, folder)):
-            return standing, True
+    standing = _standing(folder, described["key"])
+    has_all = standing is not None and (not keep_artifacts or artifacts.is_kept(standing, folder))
+    if standing is not None and has_all and not force:
+        return standing, True
 
     record = Record(cell=described, status="failed")
     record.provenance = _provenance(started, cell, task, reference, _data_facts(splits, training))
@@ -171,11 +172,18 @@ def _run_cell(
     except Exception as error:  # one cell's defect must not cost the cells after it
         error_text = traceback.format_exc()
         record.reason = f"unexpected {_one_line(error)}; traceback in {folder / ERROR_FILE}"
-    if record.status != "done":
-        record.results, record.headline, outcomes = [], None, None
-    records.write(store, record, outcomes)
-    if record.status == "done" and hasattr(regime, "clear"):
-        regime.clear(folder)
+    if record.status == "done":
+        records.write(store, record, outcomes)
+        if "artifact_sha256" not in record.provenance:
+            (folder / artifacts.ARTIFACT_FILE).unlink(missing_ok=True)  # of an earlier training
+        if hasattr(regime, "clear"):
+            regime.clear(folder)
+    else:
+        record.results, record.headline = [], None
+        if standing is None:
+            records.write(store, record, None)
+        else:
+            record.reason = f"{record.reason}; the record of an earlier run stands"
     if error_text is not None:
         content = error_text.encode("utf-8")
         write_atomically(folder / ERROR_FILE, lambda file: file.write(content))
@@ -212,6 +220,8 @@ def _covers(seen: str, task_id: str) -> bool:
 
 def _standing(folder: Path, key: str) -> Record | None:
     """The stored record when it is done, whole and of this key; else None, so that it is redone."""
+    if not (folder / records.RECORD_FILE).exists():
+        return None
     try:
         record = records.read(folder)
         if record.key != key or record.status != "done":
@@ -220,12 +230,6 @@ def _standing(folder: Path, key: str) -> Record | None:
     except InputError:
         return None
     return record
-
-
-def _is_kept(record: Record, folder: Path) -> bool:
-    """Whether the record's artifact stands beside it, or it has none to keep."""
-    size = record.cost.get("artifact_bytes")
-    return size == 0 or (size is not None and (folder / ARTIFACT_FILE).is_file())
 
 
 def _provenance(
@@ -279,7 +283,7 @@ def _measure(
     begin = clock()
     if hasattr(regime, "told"):
         regime.told = lambda done: listener.step_done(cell, done.step, done.steps, done.loss)
-    kept = kept_training(folder.parent, cell, record.cell["key_parts"], task)
+    kept = artifacts.kept_training(folder.parent, cell, record.cell["key_parts"], task)
     if kept is not None and hasattr(regime, "load"):
         record.provenance["trained_by"] = kept[0]
         predictor = regime.load(model, task, cell, kept[1])
@@ -312,6 +316,11 @@ def _measure(
     }
     examples = sum(len(data.examples) for data in splits.values())
     usage = getattr(predictor, "usage", None)
+    artifact_bytes = None
+    if keep_artifacts:
+        artifact_bytes, sha256 = artifacts.keep(predictor.state(), folder)
+        if sha256 is not None:
+            record.provenance["artifact_sha256"] = sha256
     record.cost = {
         "fit_s": round(fitted - begin + getattr(predictor, "seconds_earlier", 0.0), 3),
         "predict_s": round(predicted - fitted, 3),
@@ -320,7 +329,7 @@ def _measure(
         "examples_per_s": round(examples / max(predicted - fitted, 1e-9), 3),
         "parameters_total": model.parameters_total,
         "parameters_trainable": _trained(predictor),
-        "artifact_bytes": _keep(predictor, folder) if keep_artifacts else None,
+        "artifact_bytes": artifact_bytes,
     }
     return summary.outcomes
 
@@ -341,16 +350,3 @@ def _trained(predictor: Predictor) -> int:
     """Number of parameters that were trained; a predictor that says nothing trained its state."""
     stated: int | None = getattr(predictor, "parameters_trained", None)
     return sum(t.numel() for t in predictor.state().values()) if stated is None else stated
-
-
-def _keep(predictor: Predictor, folder: Path) -> int:
-    """Save what was trained, and only that; returns its size in bytes (0: nothing was)."""
-    state = predictor.state()
-    if not state:
-        return 0
-    from safetensors.torch import save
-
-    content: bytes = save(state)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / ARTIFACT_FILE, lambda file: file.write(content))
-    return len(content)

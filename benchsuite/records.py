@@ -319,11 +319,18 @@ def _read_arrow(folder: Path, record: Record | None) -> pa.Table:
     import pyarrow.parquet as pq
 
     path = folder / OUTCOMES_FILE
+    record = record or read(folder)
+    if record.status != "done":
+        raise InputError(f"{record.name}: {record.status} ({record.reason}): it has no outcomes")
     try:
         content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} is missing: the store keeps the record alone, or the file was lost; rerun "
+            f"the cell"
+        ) from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    record = record or read(folder)
     if hashlib.sha256(content).hexdigest() != record.provenance.get("outcomes_sha256"):
         raise InputError(f"{path}: truncated or not the file its record names; rerun with --force")
     try:

@@ -9,7 +9,7 @@ import pytest
 
 import benchsuite
 from benchsuite.artifacts import ARTIFACT_FILE
-from benchsuite.errors import CellFailed, InputError
+from benchsuite.errors import InputError
 from benchsuite.records import folder_name
 from benchsuite.regimes.base import Predictor
 from tests.tiny import tiny_bert
@@ -33,6 +33,20 @@ def kept(tmp_path: Path) -> Path:
     )
     assert record.status == "done", record.reason
     return tmp_path / "store" / folder_name(record.cell)
+
+
+def run(folder: Path, **settings: bool) -> benchsuite.Record:
+    """Run the cell of a folder again."""
+    root = folder.parents[1]
+    [record] = benchsuite.run(
+        str(root / "model"),
+        CALL,
+        "classification",
+        tasks_dir=[root / "tasks"],
+        store=folder.parent,
+        **settings,
+    )
+    return record
 
 
 def load(folder: Path) -> Predictor:
@@ -62,11 +76,8 @@ def test_nothing_was_kept(kept: Path) -> None:
 def test_a_standing_record_is_run_again_for_what_it_did_not_keep(kept: Path) -> None:
     (kept / ARTIFACT_FILE).unlink()
     before = (kept / "record.json").stat().st_mtime_ns
-    settings = {"tasks_dir": [kept.parents[1] / "tasks"], "store": kept.parent}
     for keep, again, there in ((False, False, False), (True, True, True), (True, False, True)):
-        benchsuite.run(
-            str(kept.parents[1] / "model"), CALL, "classification", keep_artifacts=keep, **settings
-        )
+        run(kept, keep_artifacts=keep)
         after = (kept / "record.json").stat().st_mtime_ns
         assert (after != before) == again and (kept / ARTIFACT_FILE).is_file() == there
         before = after
@@ -79,11 +90,36 @@ def test_another_order_of_the_labels(kept: Path) -> None:
         load(kept)
 
 
-def test_a_damaged_artifact(kept: Path) -> None:
+@pytest.mark.parametrize("damage", ["cut", "changed"])
+def test_a_damaged_artifact_is_refused_and_made_again(kept: Path, damage: str) -> None:
     content = (kept / ARTIFACT_FILE).read_bytes()
-    (kept / ARTIFACT_FILE).write_bytes(content[: len(content) // 2])
-    with pytest.raises(InputError, match="cannot be read"):
+    end = content[: len(content) // 2]
+    (kept / ARTIFACT_FILE).write_bytes(end if damage == "cut" else end + bytes(len(content) // 2))
+    with pytest.raises(InputError, match="damaged or not the file its record names"):
         load(kept)
+    run(kept, keep_artifacts=True)
+    assert (kept / ARTIFACT_FILE).read_bytes() == content
+    load(kept)
+
+
+def test_what_an_earlier_run_kept_does_not_stand_beside_another_record(kept: Path) -> None:
+    run(kept, force=True)
+    assert not (kept / ARTIFACT_FILE).exists()
+
+
+def test_a_failure_replaces_no_standing_record(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path.name: path.read_bytes() for path in kept.iterdir()}
+
+    def fail(*_: object) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("benchsuite.regimes.bitfit.BitFit.fit", fail)
+    record = run(kept, force=True)
+    assert record.status == "failed"
+    assert str(record.reason).endswith("; the record of an earlier run stands")
+    after = {path.name: path.read_bytes() for path in kept.iterdir()}
+    assert after.pop("error.txt") and after == before
+    assert run(kept).status == "done"
 
 
 def test_another_model_took_the_place(kept: Path) -> None:
@@ -110,7 +146,7 @@ def test_another_cell_s_artifact(kept: Path) -> None:
     (kept / ARTIFACT_FILE).write_bytes(
         (kept.parent / folder_name(record.cell) / ARTIFACT_FILE).read_bytes()
     )
-    with pytest.raises(CellFailed, match="is not one of bitfit"):
+    with pytest.raises(InputError, match="damaged or not the file its record names"):
         load(kept)
 
 

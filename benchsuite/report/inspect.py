@@ -30,7 +30,7 @@ def find(store: Path, name: str) -> tuple[Record, Path]:
     folders = records.store_folders(store)
     fitting = [folder for folder in folders if folder.name == name]
     fitting = fitting or [folder for folder in folders if name in folder.name]
-    fitting = fitting or [folder for folder in folders if records.read(folder).key.startswith(name)]
+    fitting = fitting or [folder for folder in folders if _key(folder).startswith(name)]
     if not fitting:
         known = ", ".join(folder.name for folder in folders[:5]) or "none"
         raise InputError(f"{store} has no record '{name}'; it has {known}")
@@ -40,6 +40,14 @@ def find(store: Path, name: str) -> tuple[Record, Path]:
             f"{', '.join(folder.name for folder in fitting[:3])}; give more of the name"
         )
     return records.read(fitting[0]), fitting[0]
+
+
+def _key(folder: Path) -> str:
+    """Key of a record; "" where it cannot be read, which hides no other."""
+    try:
+        return records.read(folder).key
+    except InputError:
+        return ""
 
 
 def errors(
