@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from benchsuite.cells import digest
 from benchsuite.errors import DataUnavailable, InputError, NotApplicable
+from benchsuite.models.checkpoint import read_config, stated_window
 from benchsuite.regimes import support
 from benchsuite.regimes.base import Options, read_options
 from benchsuite.training.settings import (
@@ -88,8 +89,16 @@ class TrainedRegime(ABC):
         self.told: Callable[[Progress], None] | None = None
 
     def check_model(self, call: RegimeCall, ref: ModelRef) -> None:
-        """Raise InputError where the family writes no answers, or has no state to choose."""
-        options = read_options(self, call).model_dump()
+        """Raise InputError where the family writes no answers, or has no state to choose, and where
+        the regime leaves nothing of the window that the model's configuration states."""
+        read = read_options(self, call)
+        options, reserved = read.model_dump(), self.reserved(read)
+        window = stated_window(read_config(ref.path, ref.name))
+        if window is not None and reserved >= window:
+            raise InputError(
+                f"regime '{self.name}': {reserved} virtual tokens leave no room for text in the "
+                f"window of {ref.name}, {window} tokens"
+            )
         text = options.get("head") == "text"
         if text and ref.family != "encoder-decoder":
             raise InputError(
@@ -351,7 +360,7 @@ class _Run:
             keep_best=(options.keep == "best" or share < 1) and bool(selection.examples),
             score_last=share < 1,
             seed=cell.seed or 0,
-            run=digest({"run": self.name, "lr": rate, "epochs": epochs}),
+            run=digest({"run": self.name, "lr": rate, "epochs": epochs, "share": share}),
             precision=precision,
         )
         trainer = Trainer(

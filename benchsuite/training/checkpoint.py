@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,8 +18,10 @@ INTERVAL = 120.0
 
 
 def save(scratch: Path, content: dict[str, Any]) -> None:
-    """Replace the checkpoint in a cell's folder."""
-    scratch.mkdir(parents=True, exist_ok=True)
+    """Replace the checkpoint in a cell's folder; a warning where it cannot be written.
+
+    Training needs none: that a killed run would begin earlier is no reason to end this one.
+    """
     buffer = io.BytesIO()
     torch.save(content, buffer)
     # torch.load does not notice each changed byte.
@@ -28,7 +31,13 @@ def save(scratch: Path, content: dict[str, Any]) -> None:
         file.write(digest)
         file.write(buffer.getbuffer())
 
-    write_atomically(scratch / FILE, write)
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        write_atomically(scratch / FILE, write)
+    except OSError as error:
+        warnings.warn(
+            f"no checkpoint in {scratch} ({error.strerror}); training goes on", stacklevel=2
+        )
 
 
 def load(scratch: Path, run: str) -> dict[str, Any] | None:
@@ -50,5 +59,6 @@ def load(scratch: Path, run: str) -> dict[str, Any] | None:
 
 
 def remove(scratch: Path) -> None:
-    """Forget a run that is finished."""
-    (scratch / FILE).unlink(missing_ok=True)
+    """Forget a run that is finished, and what a process left that was killed while it wrote."""
+    for path in (scratch / FILE, *scratch.glob(f".{FILE}.*.tmp")):
+        path.unlink(missing_ok=True)

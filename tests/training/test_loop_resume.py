@@ -54,6 +54,25 @@ def test_a_run_goes_on_where_it_was_stopped(
         assert torch.equal(tensor, again.state_dict()[name]), name
 
 
+def test_a_checkpoint_that_cannot_be_written_ends_nothing(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
+    (tmp_path / "file").touch()
+    network, items, _ = parts(model, made_task(tmp_path / "task", "classification"))
+    with pytest.warns(UserWarning, match="no checkpoint in .*Not a directory.*training goes on"):
+        found = trainer(network, items, tmp_path / "file" / "scratch").run()
+    assert found.steps == trainer(network, items, tmp_path / "well").run().steps
+
+
+def test_what_a_kill_left_half_written_goes_with_the_checkpoint(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, {"run": "it"})
+    (tmp_path / f".{checkpoint.FILE}.x1y2.tmp").touch()
+    (tmp_path / "record.json").touch()
+    checkpoint.remove(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
 def test_patience_goes_on_where_it_was(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from benchsuite.errors import CellFailed, Diverged, InputError
 from benchsuite.regimes import trained
 from benchsuite.regimes.lora import LoRA
 from benchsuite.tasks.task import Task
-from benchsuite.training import tuning
+from benchsuite.training import checkpoint, tuning
 from benchsuite.training.tuning import Trial, successive_halving
 from tests.training.made import made_task
 
@@ -154,6 +154,22 @@ def test_a_search_that_was_killed_goes_on(
     assert again.provenance["chosen"][""]["tuning"] == whole.provenance["chosen"][""]["tuning"]
     assert again.headline == whole.headline
     assert again.cost["fit_s"] > 1000 > whole.cost["fit_s"]  # with what the killed search took
+
+
+def test_a_trial_of_as_many_epochs_as_an_earlier_one_is_no_continuation(
+    tiny_bert_folder: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its seconds would count twice."""
+    monkeypatch.setattr("benchsuite.training.checkpoint.INTERVAL", 0.0)
+    resumed = []
+    load = checkpoint.load
+    monkeypatch.setattr(
+        checkpoint, "load", lambda *given: resumed.append(load(*given)) or resumed[-1]
+    )
+    call = (str(tiny_bert_folder), "lora:epochs=1", "classification")
+    [record] = benchsuite.run(*call, tune=True, **settings)
+    assert record.status == "done", record.reason
+    assert len(resumed) == 7 and resumed == [None] * 7
 
 
 @pytest.mark.parametrize("regime", ["frozen:1", "frozen:0.5"])
