@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 
 class Options(BaseModel):
-    """Options of a regime (`name:key=value+key=value`); unknown keys are refused."""
+    """Options of a regime (`name:key=value+key=value`).
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    Unknown keys are refused, and values of another type: `true` is no number.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
 @dataclass(slots=True)

@@ -49,7 +49,7 @@ class FrozenOptions(TrainingOptions):
             raise PydanticCustomError(
                 "k", "a share is at most 1.0; a number of blocks has no point"
             )
-        return value
+        return abs(value)  # -0.0 is 0.0
 
 
 def frozen_blocks(k: int | float, blocks: int, model: str) -> int:

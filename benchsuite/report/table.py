@@ -312,7 +312,8 @@ def _notes(record: Record) -> list[str]:
     """Everything a reader must know of a cell beside its number."""
     notes = []
     if record.status != "done":
-        notes.append(f"{record.name}: {STATUS_TEXT[record.status]}: {record.reason}")
+        name = f"{record.name}{row_settings(record)}"
+        notes.append(f"{name}: {STATUS_TEXT[record.status]}: {record.reason}")
     if record.headline is not None and record.headline.value is None:
         notes.append(f"{record.name}: undefined: {record.headline.undefined_reason}")
     for split, fact in _facts(record, "evaluation", "training"):

@@ -294,6 +294,18 @@ def test_virtual_tokens_fit_the_window(
     assert np.isfinite(predictor.scores([item])[0]).all()
 
 
+@pytest.mark.parametrize("family", ["decoder", "encoder"])
+@pytest.mark.parametrize("regime", ["prefix", "prompt"])
+def test_virtual_tokens_that_fill_the_window_are_refused_before_anything_runs(
+    regime: str, family: str, models: dict[str, Model], tmp_path: Path
+) -> None:
+    model = models[family]
+    call = f"{regime}:{model.max_length}"
+    with pytest.raises(InputError, match=f"virtual tokens leave no room.* {model.max_length} tok"):
+        benchsuite.run(model.name, call, "mini/sentiment", store=tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
 def test_no_bias_terms_no_bitfit(tiny_t5_folder: Path, tmp_path: Path) -> None:
     [record] = benchsuite.run(
         str(tiny_t5_folder), "bitfit", "mini/sentiment", limit=4, store=tmp_path

@@ -95,6 +95,8 @@ def test_built_in() -> None:
         ("qqq", "unknown regime 'qqq'; there are: .*zeroshot"),
         ("zeroshot:treshold=tuned", "no option 'treshold'; did you mean 'threshold'"),
         ("zeroshot:xyz=1", "no option 'xyz'; it has: threshold"),
+        ("full:epochs=true", "epochs"),
+        ("lora:rank=true", "rank"),
         ("zeroshot:tuned", "takes no value of its own"),
         ("zeroshot:threshold=best", "threshold=best.*'median' or 'tuned'"),
         ("zeroshot:threshold=true", "threshold=true"),
