@@ -202,10 +202,10 @@ def _plots(cells: Sequence[Cell], found: Sequence[Record]) -> list[dict[str, str
             drawing, without = cost_svg(drawn, cost)
             plots.append((name, title, front + more, drawing, left_out + without))
         heat, without = heat_svg(drawn)
-        plots.append(
-            ("heat", "Regime by task", "Scores, a panel a model.", heat, left_out + without)
-        )
-        text = "Scores with their intervals."
+        caps = " A number in parentheses: training examples, of a regime that has several."
+        text = f"Scores, a panel a model.{caps}"
+        plots.append(("heat", "Regime by task", text, heat, left_out + without))
+        text = f"Scores with their intervals.{caps}"
         plots.append(("families", "By family", text, family_svg(drawn), left_out))
     depths, sizes = by_depth(found), by_size(found)
     scaling = collect([one for one in found if not one.cell["task"].startswith("lm-eval:")])

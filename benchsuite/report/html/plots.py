@@ -94,25 +94,22 @@ def drawn_cells(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
 
 
 def _briefly(cells: Sequence[Cell]) -> list[Cell]:
-    """Cells named by model and regime alone; a row's settings follow where two would be one.
+    """Cells named by model and regime; settings follow a regime of which any model has several.
 
-    So are a model zero-shot and the same model trained on a cap one model.
+    So are a model zero-shot and the same model trained on a cap one model. Of a cap of training
+    examples the number is named.
     """
-    rows: dict[tuple[str, str], set[str]] = defaultdict(set)
+    ways: dict[str, set[str]] = defaultdict(set)
     for cell in cells:
-        rows[_name(cell), cell.regime].add(cell.model)
+        ways[cell.regime].add(row_settings(cell.entry.records[0]))
     found = []
     for cell in cells:
-        name = _name(cell)
-        alone = len(rows[name, cell.regime]) < 2
-        settings = "" if alone else row_settings(cell.entry.records[0])
-        found.append(replace(cell, model=name, regime=cell.regime + settings))
+        first = cell.entry.records[0]
+        alone = len(ways[cell.regime]) < 2
+        settings = "" if alone else row_settings(first).replace(" training examples", "")
+        regime = cell.regime + settings
+        found.append(replace(cell, model=str(first.cell["model"]), regime=regime))
     return found
-
-
-def _name(cell: Cell) -> str:
-    """The model without its settings."""
-    return str(cell.entry.records[0].cell["model"])
 
 
 def _is_of_lm_eval(cell: Cell) -> bool:

@@ -101,10 +101,12 @@ def test_scores_of_checkpoints_and_of_lm_eval_are_said_to_be_elsewhere() -> None
 def test_a_cap_names_a_regime_only_where_there_are_several() -> None:
     found = [cell_record("gpt"), cell_record("gpt", "lora", train_limit=100)]
     found += [cell_record("gpt", "full", train_limit=100), cell_record("gpt", "full")]
+    found.append(cell_record("bert", "full", train_limit=100))
     drawn, _ = plots.drawn_cells(cells(found))
     assert sorted((cell.model, cell.regime) for cell in drawn) == [
+        ("bert", "full (100)"),  # beside gpt's of as many
         ("gpt", "full"),
-        ("gpt", "full (100 training examples)"),
+        ("gpt", "full (100)"),
         ("gpt", "lora"),
         ("gpt", "zeroshot"),
     ]
