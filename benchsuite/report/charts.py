@@ -36,6 +36,7 @@ INHERITED = (
     *("__lookupGetter__", "__lookupSetter__"),
 )
 GEOMETRY = {"transform", "d", "x", "y", "x1", "y1", "x2", "y2", "width", "height"}
+"""Attributes in pixels."""
 ElementTree.register_namespace("", "http://www.w3.org/2000/svg")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from benchsuite import records
 from benchsuite.errors import InputError
-from benchsuite.report import family, long_form, markdown, table
+from benchsuite.report import family, inspect, long_form, markdown, table
 from benchsuite.report.figures.points import by_depth, by_size
 from benchsuite.report.html.cells import cells_of, detail
 from tests.made import made_record
@@ -109,3 +109,23 @@ def test_a_broken_profile_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cell lacks its hardware"):
         profiles.read(path)
     assert len(profiles.read_all(tmp_path)[1]) == 1
+
+
+def test_a_damaged_record_hides_no_other_from_its_key(tmp_path: Path) -> None:
+    record = made_record("gpt")
+    folder = records.write(tmp_path, record, None)
+    (tmp_path / "another-00000000").mkdir()
+    (tmp_path / "another-00000000" / "record.json").write_text("{")
+    assert inspect.find(tmp_path, record.key) == (record, folder)
+    with pytest.raises(InputError, match="another-00000000"):
+        inspect.find(tmp_path, "another")
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [("failed", "failed .because.: it has no outcomes"), ("done", "is missing: .* rerun the cell")],
+)
+def test_missing_outcomes_say_why(status: Any, message: str, tmp_path: Path) -> None:
+    record = made_record("gpt", status=status, reason="because" if status == "failed" else None)
+    with pytest.raises(InputError, match=message):
+        records.read_outcomes(records.write(tmp_path, record, None))
