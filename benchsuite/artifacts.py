@@ -61,24 +61,14 @@ def is_kept(record: Record, folder: Path) -> bool:
 
 def _read(record: Record, folder: Path) -> bytes:
     """A record's artifact; InputError where there is none, or another than the record names."""
-    path = folder / ARTIFACT_FILE
     if record.status != "done":
         raise InputError(f"{record.name}: {record.status} ({record.reason}): nothing was trained")
     if record.cost.get("artifact_bytes") == 0:
         raise InputError(f"{record.name}: the regime trains nothing that could be kept")
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(
-            f"{folder} keeps nothing that was trained; run the cell with --keep-artifacts"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    if hashlib.sha256(content).hexdigest() != record.provenance.get("artifact_sha256"):
-        raise InputError(
-            f"{path}: damaged or not the file its record names; run the cell with --keep-artifacts"
-        )
-    return content
+    redo = "run the cell with --keep-artifacts"
+    missing = f"{folder} keeps nothing that was trained; {redo}"
+    sha256 = record.provenance.get("artifact_sha256")
+    return records.read_named(folder / ARTIFACT_FILE, sha256, missing, redo)
 
 
 def kept_training(

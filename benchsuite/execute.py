@@ -150,8 +150,11 @@ def _run_cell(
     described["key_parts"] = parts
     folder = store / records.folder_name(described)
     standing = _standing(folder, described["key"])
-    has_all = standing is not None and (not keep_artifacts or artifacts.is_kept(standing, folder))
-    if standing is not None and has_all and not force:
+    if (
+        standing is not None
+        and not force
+        and (not keep_artifacts or artifacts.is_kept(standing, folder))
+    ):
         return standing, True
 
     record = Record(cell=described, status="failed")

@@ -314,6 +314,22 @@ def read_columns(folder: Path, record: Record | None = None) -> dict[str, np.nda
     return {name: table[name].to_numpy() for name in table.column_names}
 
 
+def read_named(path: Path, sha256: str | None, missing: str, redo: str) -> bytes:
+    """A file beside a record, whose hash the record names.
+
+    Raises InputError: `missing` where it is not there, else what is wrong and what to do (`redo`).
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(missing) from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise InputError(f"{path}: truncated or not the file its record names; {redo}")
+    return content
+
+
 def _read_arrow(folder: Path, record: Record | None) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -322,17 +338,11 @@ def _read_arrow(folder: Path, record: Record | None) -> pa.Table:
     record = record or read(folder)
     if record.status != "done":
         raise InputError(f"{record.name}: {record.status} ({record.reason}): it has no outcomes")
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(
-            f"{path} is missing: the store keeps the record alone, or the file was lost; rerun "
-            f"the cell"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    if hashlib.sha256(content).hexdigest() != record.provenance.get("outcomes_sha256"):
-        raise InputError(f"{path}: truncated or not the file its record names; rerun with --force")
+    missing = (
+        f"{path} is missing: the store keeps the record alone, or the file was lost; rerun the cell"
+    )
+    sha256 = record.provenance.get("outcomes_sha256")
+    content = read_named(path, sha256, missing, "rerun with --force")
     try:
         # Reading with one thread: outcomes are small, and there may be thousands of them.
         outcomes = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)

@@ -23,27 +23,24 @@ def kept(tmp_path: Path) -> Path:
     """Folder of a record with its artifact; `model`, `tasks` and `store` lie beside each other."""
     tiny_bert(tmp_path / "model")
     made_task(tmp_path / "tasks", "classification")
-    [record] = benchsuite.run(
-        str(tmp_path / "model"),
-        CALL,
-        "classification",
-        tasks_dir=[tmp_path / "tasks"],
-        store=tmp_path / "store",
-        keep_artifacts=True,
-    )
+    record = run_in(tmp_path, CALL, keep_artifacts=True)
     assert record.status == "done", record.reason
     return tmp_path / "store" / folder_name(record.cell)
 
 
-def run(folder: Path, **settings: bool) -> benchsuite.Record:
-    """Run the cell of a folder again."""
-    root = folder.parents[1]
+def run(folder: Path, call: str = CALL, **settings: bool) -> benchsuite.Record:
+    """Run the cell of a folder again, or the same task under another call."""
+    return run_in(folder.parents[1], call, **settings)
+
+
+def run_in(root: Path, call: str, **settings: bool) -> benchsuite.Record:
+    """Run the task of the folder that `model`, `tasks` and `store` lie in."""
     [record] = benchsuite.run(
         str(root / "model"),
-        CALL,
+        call,
         "classification",
         tasks_dir=[root / "tasks"],
-        store=folder.parent,
+        store=root / "store",
         **settings,
     )
     return record
@@ -95,7 +92,7 @@ def test_a_damaged_artifact_is_refused_and_made_again(kept: Path, damage: str) -
     content = (kept / ARTIFACT_FILE).read_bytes()
     end = content[: len(content) // 2]
     (kept / ARTIFACT_FILE).write_bytes(end if damage == "cut" else end + bytes(len(content) // 2))
-    with pytest.raises(InputError, match="damaged or not the file its record names"):
+    with pytest.raises(InputError, match="truncated or not the file its record names"):
         load(kept)
     run(kept, keep_artifacts=True)
     assert (kept / ARTIFACT_FILE).read_bytes() == content
@@ -135,18 +132,11 @@ def test_another_version_of_the_regime(kept: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_another_cell_s_artifact(kept: Path) -> None:
-    [record] = benchsuite.run(
-        str(kept.parents[1] / "model"),
-        "full:epochs=1",
-        "classification",
-        tasks_dir=[kept.parents[1] / "tasks"],
-        store=kept.parent,
-        keep_artifacts=True,
-    )
+    record = run(kept, "full:epochs=1", keep_artifacts=True)
     (kept / ARTIFACT_FILE).write_bytes(
         (kept.parent / folder_name(record.cell) / ARTIFACT_FILE).read_bytes()
     )
-    with pytest.raises(InputError, match="damaged or not the file its record names"):
+    with pytest.raises(InputError, match="truncated or not the file its record names"):
         load(kept)
 
 

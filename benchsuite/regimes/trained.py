@@ -343,7 +343,7 @@ class _Run:
         if spec.kind == "span" and options.head == "linear":
             notes["unreachable_answers"] = maker.counts.unreachable
         if spec.kind == "regression":
-            _fit_number(network, [item.target for item in items])
+            network.fit_number([item.target for item in items])
         epochs = max(1, round(share * number_of_epochs(options, len(items))))
         steps = -(-len(items) // options.batch)
         tokens = sum(item.tokens for item in items) / steps
@@ -396,12 +396,3 @@ class _Run:
 def _learnable(item: Any) -> bool:
     """Whether an item has something to learn: a label, and words to put it on."""
     return item.target is not None and all(row.positions for row in item.rows)
-
-
-def _fit_number(model: TaskModel, targets: list[float]) -> None:
-    """Mean and standard deviation of the training targets; 1 where they are all equal."""
-    import torch
-
-    values = torch.tensor(targets, dtype=torch.float64)
-    spread = float(values.std(correction=0)) or 1.0
-    model.number.copy_(torch.tensor([float(values.mean()), spread]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -39,6 +41,12 @@ class TaskModel(nn.Module):
         self.register_buffer("number", torch.tensor([0.0, 1.0]))
         self.lm_weight = 0.0
         self.language_loss: Tensor | None = None
+
+    def fit_number(self, targets: Sequence[float]) -> None:
+        """Take `number` from a regression's training targets; a spread of 1 where all are equal."""
+        values = torch.tensor(targets, dtype=torch.float64)
+        spread = float(values.std(correction=0)) or 1.0
+        self.number.copy_(torch.tensor([float(values.mean()), spread]))
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits: (items, labels), (items, 1), (rows,), (positions, tags) or (positions, 2)."""
