@@ -15,8 +15,8 @@ from pydantic import Field
 from benchsuite.regimes import support
 from benchsuite.regimes.base import Options, read_options
 from benchsuite.regimes.layers import check_layer
+from benchsuite.regimes.reading import check_pooling, training_data
 from benchsuite.regimes.thresholds import labelled
-from benchsuite.regimes.trained import check_pooling, training_data
 
 if TYPE_CHECKING:
     from torch import Tensor

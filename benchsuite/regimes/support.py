@@ -108,6 +108,7 @@ _POOLING = {"pooling": "`pooling` on tagging and spans: the head reads a state a
 _SHARED = {
     "tags as text": "`head=text` on tagging: tags have no agreed form as text",
     **_POOLING,
+    "orders": "`orders` on tasks other than pairs with `similarity: true`: one text comes first",
 }
 
 # Further grounds, each by the name that `NotApplicable.condition` carries.

@@ -7,13 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchsuite.cells import digest
-from benchsuite.errors import DataUnavailable, InputError, NotApplicable
+from benchsuite.errors import InputError
 from benchsuite.models.checkpoint import read_config, stated_window
 from benchsuite.regimes import support
 from benchsuite.regimes.base import Options, read_options
+from benchsuite.regimes.reading import DEFAULT_POOLING, check_orders, check_pooling, training_data
 from benchsuite.training.settings import (
     TrainingOptions,
     has_bfloat16,
@@ -30,39 +31,6 @@ if TYPE_CHECKING:
     from benchsuite.training.loop import Outcome, Progress
     from benchsuite.training.model import TaskModel
     from benchsuite.training.predictor import TrainedPredictor
-
-# An encoder's first state has learned something of a text only where a sentence objective taught it
-# (BERT's own had one; RoBERTa, and the model here, have none): the mean does not depend on that.
-DEFAULT_POOLING: dict[str, Literal["first", "last", "mean"]] = {
-    "encoder": "mean",
-    "decoder": "last",
-    "encoder-decoder": "first",
-}
-
-
-def training_data(task: Task, cell: Cell) -> dict[str, SplitData]:
-    """The slices a trained regime looks at: `train` (capped) and `selection`.
-
-    Raises DataUnavailable where the task has no training split or nothing labelled in it.
-    """
-    try:
-        train, selection = task.train(cell.train_limit), task.selection()
-    except NotApplicable as error:
-        raise DataUnavailable(f"{error}: there is nothing to train on") from None
-    if not train.examples:
-        raise DataUnavailable(f"task {task.id}: no labelled training example")
-    return {"train": train, "selection": selection}
-
-
-def check_pooling(task: Task, chosen: bool) -> None:
-    """Raise NotApplicable where a state of the sequence was chosen and the head reads none.
-
-    Such a cell would say that the choice does not matter.
-    """
-    if chosen and task.spec.kind in ("tagging", "span"):
-        raise NotApplicable(
-            f"pooling: the head reads a state a word or token of {task.id}; leave it out", "pooling"
-        )
 
 
 class TrainedRegime(ABC):
@@ -103,6 +71,11 @@ class TrainedRegime(ABC):
         if text and ref.family != "encoder-decoder":
             raise InputError(
                 f"regime '{self.name}': head=text: {ref.name} is no encoder-decoder; leave it out"
+            )
+        if text and options.get("orders") is not None:
+            raise InputError(
+                f"regime '{self.name}': orders: with head=text the texts have names, not an order; "
+                "leave it out"
             )
         if options["pooling"] is not None and ref.family == "encoder-decoder":
             reads = "no state" if text else f"the first state of {ref.name}'s decoder"
@@ -162,6 +135,7 @@ class TrainedRegime(ABC):
         """The training examples and the selection slice."""
         options: Any = read_options(self, cell.regime)
         check_pooling(task, options.pooling is not None)
+        check_orders(task, options.orders is not None)
         return training_data(task, cell)
 
     def fit(self, model: Model, task: Task, cell: Cell, scratch: Path) -> TrainedPredictor:
@@ -246,7 +220,11 @@ class TrainedRegime(ABC):
         pooling = options.pooling or DEFAULT_POOLING[model.family]
         layout = Layout(model, self.reserved(options))
         text = options.head == "text"
-        maker = TextMaker(task.spec, layout) if text else ItemMaker(task.spec, layout, pooling)
+        maker = (
+            TextMaker(task.spec, layout)
+            if text
+            else ItemMaker(task.spec, layout, pooling, options.orders)
+        )
         with torch.random.fork_rng():
             torch.manual_seed(cell.seed or 0)
             backbone = Backbone(network, model.family, task.spec.kind, text)

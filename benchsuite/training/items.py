@@ -53,14 +53,23 @@ class ItemMaker:
 
     pooling: position of a sequence that the head reads; an encoder-decoder's is its decoder's
     first. Tags are learned and read at the first subword of each word (Devlin et al. 2019). An
-    answer is looked for in windows of the context that overlap. A decoder reads the two texts of
-    a similarity task in both orders, for neither comes first (Radford et al. 2018).
+    answer is looked for in windows of the context that overlap. orders: whether the two texts of
+    a similarity task are read in both orders, for neither comes first; by default a decoder
+    does (Radford et al. 2018).
     """
 
-    def __init__(self, task: TaskSpec, layout: Layout, pooling: Pooling) -> None:
+    def __init__(
+        self,
+        task: TaskSpec,
+        layout: Layout,
+        pooling: Pooling,
+        orders: Literal["one", "both"] | None = None,
+    ) -> None:
         self.task = task
         self.layout = layout
         self.pooling = pooling
+        default = "both" if layout.family == "decoder" else "one"
+        self.both = task.similarity and (orders or default) == "both"
         self.counts = Counts()
 
     def make(self, examples: Sequence[Example]) -> list[Item]:
@@ -83,7 +92,6 @@ class ItemMaker:
             if pair
             else [None] * len(firsts)
         )
-        both = pair and self.task.similarity and self.layout.family == "decoder"
         name = self.task.truncation.shorten if self.task.truncation else "text"
         for number, (example, first, second) in enumerate(
             zip(examples, firsts, seconds, strict=True)
@@ -97,7 +105,7 @@ class ItemMaker:
             if len(kept) == 2:
                 kept = self._force(kept)
             self.counts.truncated += sum(map(len, kept)) < len(first) + len(second or ())
-            orders = [kept, kept[::-1]] if both else [kept]
+            orders = [kept, kept[::-1]] if self.both else [kept]
             rows = tuple(self._pooled(self.layout.join(*order)) for order in orders)
             yield Item(number, rows, example.target)
 

@@ -48,6 +48,13 @@ class TrainingOptions(Options):
         description="state of the sequence that the head reads; none: the mean of an encoder's, a "
         "decoder's last, an encoder-decoder's decoder's first",
     )
+    # A key without it is that of before there was a choice.
+    orders: Literal["one", "both"] | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="pairs of which neither text comes first (MRPC, STS-B): read in their one "
+        "order, or in both and the states added; none: a decoder both, others one",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
         description="of the passes in training; auto: bfloat16 where the machine is faster in "

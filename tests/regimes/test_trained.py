@@ -111,6 +111,27 @@ def test_a_choice_that_nothing_reads_is_refused(
     assert "pooling" in support.CONDITIONS[regime.partition(":")[0]]
 
 
+@pytest.mark.parametrize("kind", ["classification", "choice"])
+def test_orders_are_for_texts_of_equal_rank(kind: str, bert: str, tmp_path: Path) -> None:
+    made_task(tmp_path / "tasks", kind)
+    record = run(bert, "full:orders=both+epochs=1", kind, tmp_path)
+    assert record.status == "not_applicable" and "orders" in (record.reason or "")
+    assert "orders" in support.CONDITIONS["full"]
+
+
+def test_the_second_order_is_trained_on_and_has_a_key_of_its_own(bert: str, tmp_path: Path) -> None:
+    made_task(tmp_path / "tasks", "regression")
+    plain, one, both = (
+        run(bert, f"full:{orders}epochs=1", "regression", tmp_path)
+        for orders in ("", "orders=one+", "orders=both+")
+    )
+    assert len({plain.key, one.key, both.key}) == 3
+    tokens = [r.provenance["chosen"][""]["training_tokens"] for r in (plain, one, both)]
+    assert tokens == [tokens[0], tokens[0], 2 * tokens[0]]
+    # Keys of before there was the option stand.
+    assert "orders" not in plain.cell["options"] and both.cell["options"]["orders"] == "both"
+
+
 def test_an_encoder_decoder_s_head_reads_one_state(tiny_t5_folder: Path, tmp_path: Path) -> None:
     made_task(tmp_path / "tasks", "classification")
     with pytest.raises(InputError, match="pooling: the head reads the first state of"):
