@@ -21,7 +21,7 @@ from benchsuite.training.predictor import NO_ANSWER, ItemPredictor
 
 PENALTIES = tuple(10.0**power for power in range(5, -2, -1))
 """Strongest first; they weigh the squared coefficients against the summed loss."""
-DEFAULT_PENALTY = PENALTIES.index(100.0)
+DEFAULT_PENALTY = 100.0
 """Taken where there is no selection slice."""
 
 
@@ -43,6 +43,7 @@ class ProbePredictor(ItemPredictor):
     def fit(self, train: Sequence[Example], selection: Sequence[Example]) -> None:
         """Fit a classifier for each penalty, keep the one best on the selection slice.
 
+        Without labels there only the default penalty is fitted.
         The features of both are computed once. Of equally good penalties the strongest is taken.
         Raises CellFailed where no example has anything to learn.
         """
@@ -58,16 +59,16 @@ class ProbePredictor(ItemPredictor):
         if not len(features):
             raise CellFailed(f"{self.task.id}: no training example has anything to learn")
         self.mean, self.spread = standardize(features)
-        candidates = _fit(self.task, features, kept)
+        asked = [one for one in selection if one.target is not None]
+        penalties = PENALTIES if asked else (DEFAULT_PENALTY,)
+        candidates = _fit(self.task, features, kept, penalties)
         vectors = len(features)
         del features
         unanswerable = any(example.target == () for example in train)
-        best = self._choose(
-            candidates, [one for one in selection if one.target is not None], unanswerable
-        )
+        best = self._choose(candidates, asked, unanswerable)
         self.classifier = candidates[best]
         self.notes |= {
-            "penalty": PENALTIES[best],
+            "penalty": penalties[best],
             "vectors": vectors,
             "vectors_left_out": sum(map(self.reader.count, items)) - vectors,
         }
@@ -128,7 +129,7 @@ class ProbePredictor(ItemPredictor):
                 predictions = decode(task, examples, items, scores, threshold)
                 columns = outcome_columns(task, examples, predictions)
                 values.append(float(compute(task, task.headline_metric, columns)))
-        best = int(np.argmax(np.nan_to_num(values, nan=-np.inf))) if examples else DEFAULT_PENALTY
+        best = int(np.argmax(np.nan_to_num(values, nan=-np.inf))) if examples else 0
         self.threshold = thresholds[best]
         self.notes["selection"] = [None if np.isnan(value) else value for value in values]
         return best
@@ -166,12 +167,14 @@ def number_of_outputs(task: TaskSpec) -> int:
     return 1 if len(task.labels) == 2 else len(task.labels)
 
 
-def _fit(task: TaskSpec, features: Features, items: Sequence[Item]) -> list[Linear]:
+def _fit(
+    task: TaskSpec, features: Features, items: Sequence[Item], penalties: Sequence[float]
+) -> list[Linear]:
     """A classifier a penalty, of standardized features."""
     if task.kind == "regression":
-        return ridge(features, np.array([item.target for item in items], float), PENALTIES)
+        return ridge(features, np.array([item.target for item in items], float), penalties)
     columns = [
-        logistic(features, column, max(2, len(task.labels)), PENALTIES)
+        logistic(features, column, max(2, len(task.labels)), penalties)
         for column in _targets(task, items).T
     ]
     return [

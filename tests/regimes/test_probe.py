@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -48,6 +49,20 @@ def test_the_penalty_is_the_best_on_the_selection_slice(
     monkeypatch.setattr(probing, "PENALTIES", (PENALTIES[2],))
     alone, _ = fit(folders["encoder"], task, train_limit=60)
     assert alone.notes["selection"] == pytest.approx([values[2]], abs=0.051)
+
+
+def test_without_a_selection_slice_the_default_penalty_alone_is_fitted(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    task = made_task(tmp_path, "classification", 40)
+    [train, other] = [task.train().examples, task.evaluation("validation").examples]
+    predictor, _ = fit(folders["encoder"], task)
+    predictor.fit(train, [])
+    assert predictor.notes["penalty"] == 100.0 and predictor.notes["selection"] == []
+    alone = predictor.classifier.coefficients
+    predictor.fit(train, [replace(one, target=None) for one in other])
+    assert predictor.notes["penalty"] == 100.0
+    assert np.array_equal(alone, predictor.classifier.coefficients)
 
 
 def test_of_equally_good_penalties_the_strongest_is_taken(

@@ -75,7 +75,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def to_learn_by_heart(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
     """No dropout of the head, next to no penalty of the probe."""
     monkeypatch.setattr(training_model, "HEAD_DROPOUT", 0.0)
-    monkeypatch.setattr(probing, "PENALTIES", (1e-4,) * len(probing.PENALTIES))
+    monkeypatch.setattr(probing, "PENALTIES", (1e-4,))
+    monkeypatch.setattr(probing, "DEFAULT_PENALTY", 1e-4)
 
 
 def test_every_regime_that_trains_is_here() -> None:
