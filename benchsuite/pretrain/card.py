@@ -64,10 +64,13 @@ def write_card(folder: Path, log: Path, shards: Path, evidence: Sequence[str] = 
 
 
 def thin_out(entries: list[dict], lines: int = LOG_LINES) -> list[dict]:
-    """Every k-th entry, and all that hold a validation loss, in order; about `lines` of them."""
+    """Every k-th entry, and all that hold a validation loss, in order; about `lines` of them.
+
+    Figures have six digits, more than runs agree in: a log is part of what is published.
+    """
     every = -(-len(entries) // lines) or 1
     return [
-        entry
+        {k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in entry.items()}
         for number, entry in enumerate(entries)
         if number % every == 0 or any(key.startswith("validation_loss") for key in entry)
     ]

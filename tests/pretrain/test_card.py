@@ -110,6 +110,11 @@ def test_card_states_its_figures(tmp_path: Path) -> None:
     assert len((tmp_path / "training_log.jsonl").read_text().splitlines()) <= 1002
 
 
+def test_a_thinned_log_keeps_counts_whole_and_six_digits_of_figures() -> None:
+    [kept] = thin_out([{"step": 12345678, "loss": 4.519559681415558, "lr": 0.0010360054347826088}])
+    assert kept == {"step": 12345678, "loss": 4.51956, "lr": 0.00103601}
+
+
 def test_card_compares_with_the_bundled_models(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
