@@ -20,7 +20,7 @@ from benchsuite.pretrain.equality import (
 from benchsuite.pretrain.log import read_log, validation_losses, write_log
 from benchsuite.pretrain.shards import read_meta
 
-LOG_LINES = 1000
+LOG_LINES = 500
 TABLE_ROWS = 12
 
 
