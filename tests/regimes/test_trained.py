@@ -138,6 +138,12 @@ def test_an_encoder_decoder_s_head_reads_one_state(tiny_t5_folder: Path, tmp_pat
         run(str(tiny_t5_folder), "full:pooling=mean", "classification", tmp_path)
 
 
+def test_written_answers_have_no_orders(tiny_t5_folder: Path, tmp_path: Path) -> None:
+    made_task(tmp_path / "tasks", "regression")
+    with pytest.raises(InputError, match="orders: with head=text"):
+        run(str(tiny_t5_folder), "full:orders=both+head=text", "regression", tmp_path)
+
+
 def test_what_is_counted_and_noted(bert: str, tmp_path: Path) -> None:
     made_task(tmp_path / "tasks", "classification")
     record = run(bert, "full:epochs=3+lr=0.001", "classification", tmp_path, train_limit=8)
