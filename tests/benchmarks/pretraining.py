@@ -1,14 +1,16 @@
 """Time a pretraining step against transformers' eager one; one JSON line a model and row length.
 
-    python -m tests.benchmarks.pretraining [--only MODEL] [--length N] [--steps N] [--profile]
+    python -m tests.benchmarks.pretraining [RECIPE ...] [--length N] [--steps N] [--profile]
 
-Ours is `Trainer.step` of a bundled recipe, as `bench pretrain` runs it: rows, forward, backward,
-clipping and optimizers, compiled where the recipe says so. The peer is what a user writes with
-transformers: the same weights, rows, precision, clipping and optimizers,
+Ours is `Trainer.step` of a recipe (by default the bundled three), as `bench pretrain` runs it:
+rows, forward, backward, clipping and optimizers, compiled where the recipe says so. The peer is
+what a user writes with transformers: the same weights, rows, clipping and optimizers,
 `model(..., labels=labels).loss`, not compiled, logits at every position; its rows are ready before
-its clock starts. Ours, the peer's and 2048 x 2048 bfloat16 matrix products come in turn, and
-medians are compared, so that what else the machine does falls on all three; run it on an idle
-machine all the same: the load is part of each line. The first losses show that both do the same.
+its clock starts. It computes in bfloat16, and once more in float32 where the recipe does: on a
+processor whose bfloat16 is no gain the second is the peer to beat. Ours, the peers' and
+2048 x 2048 matrix products come in turn, and medians are compared, so that what else the machine
+does falls on all; run it on an idle machine all the same: the load is part of each line. The first
+losses show that all do the same.
 Rows are random tokens: speed does not depend on which they are.
 """
 
@@ -57,17 +59,18 @@ PARTS = {
 def main() -> None:
     """Run the comparisons."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", action="append", choices=MODELS)
+    bundled = [baselines_root() / "recipes" / f"{name}.yaml" for name in MODELS]
+    parser.add_argument("recipes", nargs="*", type=Path, default=bundled)
     parser.add_argument("--length", action="append", type=int, help="positions of a row")
     parser.add_argument("--steps", type=int, default=5, help="timed steps of each side")
     parser.add_argument("--profile", action="store_true", help="where our time goes, not the peer")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         shards = random_shards(Path(folder))
-        for name in arguments.only or MODELS:
+        for recipe in arguments.recipes:
             for length in arguments.length or LENGTHS:
                 torch.compiler.reset()
-                trainer = Trainer(at_length(name, length), shards, Path(folder))
+                trainer = Trainer(at_length(recipe, length), shards, Path(folder))
                 if arguments.profile:
                     show_profile(trainer, arguments.steps)
                 else:
@@ -87,9 +90,9 @@ def random_shards(folder: Path) -> Path:
     return folder
 
 
-def at_length(name: str, length: int) -> Recipe:
-    """A bundled recipe with rows of one length."""
-    recipe = load_recipe(baselines_root() / "recipes" / f"{name}.yaml")
+def at_length(path: Path, length: int) -> Recipe:
+    """A recipe with rows of one length."""
+    recipe = load_recipe(path)
     lengths = [Length(length=length, share=1)]
     return recipe.model_copy(update={"lengths": lengths, "budget": Budget(tokens=10**12)})
 
@@ -100,53 +103,62 @@ def compare(trainer: Trainer, steps: int) -> dict[str, Any]:
     length = recipe.lengths[0].length
     rows = recipe.batch_tokens // length
     tokens = rows * trainer.objective.window(length)
-    peer = Peer(trainer)
+    peers = {name: Peer(trainer, name) for name in dict.fromkeys(("bfloat16", recipe.precision))}
     peer_batch = peer_inputs(trainer._batch(trainer.train, length, 0, rows))
-    product = multiplication(trainer.device)
+    products = {name: multiplication(trainer.device, name) for name in peers}
     before = load()
     started = time.perf_counter()
     loss = trainer.step(PROGRESS)["loss"]
     compiling = time.perf_counter() - started
-    peer_loss = peer.step(peer_batch)
-    for work in (partial(trainer.step, PROGRESS), partial(peer.step, peer_batch), product):
-        work()  # second passes are slower too
-    seconds: dict[str, list[float]] = {"ours": [], "peer": [], "product": []}
-    for number in range(steps):
-        batch = trainer._batch(trainer.train, length, number * rows, rows)
+    peer_losses = [peer.step(peer_batch) for peer in peers.values()]
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for number in range(steps + 1):
+        batch = peer_inputs(trainer._batch(trainer.train, length, number * rows, rows))
         seconds["ours"].append(timed(trainer.step, PROGRESS))
-        seconds["peer"].append(timed(peer.step, peer_inputs(batch)))
-        seconds["product"].append(timed(product))
-    ours, theirs, once = (median(seconds[name]) for name in ("ours", "peer", "product"))
-    rate = 2 * SIZE**3 / once
+        for name, peer in peers.items():
+            seconds[f"peer {name}"].append(timed(peer.step, batch))
+        for name, product in products.items():
+            seconds[f"product {name}"].append(timed(product))
+    # second passes are slower too
+    medians = {name: median(values[1:]) for name, values in seconds.items()}
+    ours = medians["ours"]
+    rates = {name: 2 * SIZE**3 / medians[f"product {name}"] for name in products}
+    own, theirs = recipe.precision, medians["peer bfloat16"]
     flops = trainer.metadata()["flops_per_token"] * tokens
     attention = rows * attention_flops(trainer, length)
-    return {
+    line = {
         "model": recipe.name,
+        "precision": own,
         "length": length,
         "rows": rows,
         "tokens_per_second": round(tokens / ours),
         "peer_tokens_per_second": round(tokens / theirs),
         "ratio": round(theirs / ours, 2),
-        "spread": [round(min(seconds["ours"]) / ours, 2), round(max(seconds["ours"]) / ours, 2)],
-        "share_of_multiplication_rate": round(flops / ours / rate, 3),
-        "peer_share": round(flops / theirs / rate, 3),
-        "share_with_attention": round((flops + attention) / ours / rate, 3),
+        "spread": [round(pick(seconds["ours"][1:]) / ours, 2) for pick in (min, max)],
+        "share_of_multiplication_rate": round(flops / ours / rates["bfloat16"], 3),
+        "peer_share": round(flops / theirs / rates["bfloat16"], 3),
+        "share_with_attention": round((flops + attention) / ours / rates["bfloat16"], 3),
         "flops_per_token": round(flops / tokens),
         "attention_flops_per_token": round(attention / tokens),
-        "multiplication_gflops": round(rate / 1e9),
+        "multiplication_gflops": {name: round(rate / 1e9) for name, rate in rates.items()},
         "first_loss": round(loss, 3),
-        "peer_first_loss": round(peer_loss, 3),
+        "peer_first_losses": [round(value, 3) for value in peer_losses],
         "first_step_seconds": round(compiling, 1),
         "bfloat16_instructions": bfloat16_instructions(),
         "threads": torch.get_num_threads(),
         "load_before": before,
     }
+    if own != "bfloat16":
+        line[f"{own}_peer_ratio"] = round(medians[f"peer {own}"] / ours, 2)
+        line[f"share_of_{own}_multiplication_rate"] = round(flops / ours / rates[own], 3)
+    return line
 
 
 class Peer:
     """A plain training loop over transformers' own loss."""
 
-    def __init__(self, trainer: Trainer) -> None:
+    def __init__(self, trainer: Trainer, precision: str) -> None:
+        self.bfloat16 = precision == "bfloat16"
         self.recipe, self.device = trainer.recipe, trainer.device
         torch.manual_seed(self.recipe.seed)
         self.model = build_model(self.recipe.architecture, trainer.vocabulary).to(self.device)
@@ -156,7 +168,7 @@ class Peer:
 
     def step(self, batch: dict[str, torch.Tensor]) -> float:
         """One step; the loss in nats a target."""
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
             loss = self.model(**batch).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
@@ -200,9 +212,10 @@ def attention_flops(trainer: Trainer, length: int) -> float:
     return 12 * architecture.hidden_size * architecture.layers * pairs
 
 
-def multiplication(device: torch.device) -> Callable[[], object]:
-    """A product of two square bfloat16 matrices."""
-    one, other = (torch.randn(SIZE, SIZE, dtype=torch.bfloat16, device=device) for _ in range(2))
+def multiplication(device: torch.device, precision: str) -> Callable[[], object]:
+    """A product of two square matrices."""
+    dtype = getattr(torch, precision)
+    one, other = (torch.randn(SIZE, SIZE, dtype=dtype, device=device) for _ in range(2))
     return partial(torch.mm, one, other)
 
 
