@@ -326,7 +326,7 @@ def pretrain(
     threads: Annotated[int | None, typer.Option(help="Threads to compute with.")] = None,
 ) -> None:
     """Pretrain a model from a recipe; the same command resumes an interrupted run."""
-    from benchsuite.pretrain.loop import pretrain as run_recipe
+    from benchsuite.pretrain.run import pretrain as run_recipe
 
     folder = run_recipe(
         recipe,

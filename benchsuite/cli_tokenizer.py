@@ -32,14 +32,24 @@ def encode(
     corpus: NeededCorpus,
     tokenizer: Annotated[Path, typer.Option(help="Folder of the tokenizer.")],
     out: Annotated[Path, typer.Option(help="Folder of the shards.")],
+    recipe: Annotated[
+        Path | None, typer.Option(help="Take the tokens, mix and seed of a pretraining recipe.")
+    ] = None,
     tokens: Annotated[int | None, typer.Option(help="About so many; all where not given.")] = None,
     data: Decontaminate = None,
 ) -> None:
     """Encode a corpus into shards that `bench pretrain --shards` reads."""
     from benchsuite import console
     from benchsuite.pretrain.encoding import encode_corpus
+    from benchsuite.pretrain.recipe import load_recipe
 
-    console.print_json(encode_corpus(corpus, tokenizer, out, tokens=tokens, data=data))
+    mix, seed = None, 0
+    if recipe is not None:
+        settings = load_recipe(recipe)
+        mix, seed = settings.corpus.mix, settings.seed
+        tokens = settings.corpus.tokens if tokens is None else tokens
+    meta = encode_corpus(corpus, tokenizer, out, tokens=tokens, mix=mix, data=data, seed=seed)
+    console.print_json(meta)
 
 
 @app.command()

@@ -25,6 +25,11 @@ TABLE_ROWS = 12
 
 
 _NAMES = {"gpt2": "GPT-2", "bert": "BERT", "t5": "T5"}
+_TAGS = {
+    "encoder": "fill-mask",
+    "decoder": "text-generation",
+    "encoder-decoder": "text2text-generation",
+}
 _USE = {
     "decoder": "No token is added by itself; `<|endoftext|>` is both begin and end, and the "
     "context for scoring text from its first token.",
@@ -54,7 +59,7 @@ def write_card(folder: Path, log: Path, shards: Path, evidence: Sequence[str] = 
             _summary(meta, entries),
             *_comparison(meta),
             _data(meta, read_meta(shards)),
-            _curve(entries),
+            _curve(entries, meta["recipe"]["lengths"][0]["length"]),
             *evidence,
             _limits(meta),
         ]
@@ -77,9 +82,8 @@ def thin_out(entries: list[dict], lines: int = LOG_LINES) -> list[dict]:
 
 
 def _front_matter(meta: dict) -> str:
-    tag = "fill-mask" if meta["family"] == "encoder" else "text-generation"
     return (
-        f"---\nlanguage: en\nlibrary_name: transformers\npipeline_tag: {tag}\n"
+        f"---\nlibrary_name: transformers\npipeline_tag: {_TAGS[meta['family']]}\n"
         "license: other\n---\n\n"
         f"# {meta['recipe']['name']}\n\n"
         f"A small {_NAMES[meta['recipe']['architecture']['type']]} language model, trained from "
@@ -101,12 +105,12 @@ def _summary(meta: dict, entries: list[dict]) -> str:
         "loss positions": f"{meta['loss_positions_per_token']:.3f} a raw token",
         "tokens T": f"{meta['tokens']:,} raw tokens of text in {meta['steps']:,} steps of "
         f"{recipe['batch_tokens']:,} positions",
-        "sequence lengths": f"{row_lengths(recipe)} of the budget",
+        "sequence lengths": f"{row_lengths(meta)} of the tokens",
         "optimizer": f"{optimizer['name']}, peak rate {optimizer['lr']}"
         + (f" (AdamW {optimizer['adamw_lr']})" if optimizer["adamw_lr"] else "")
         + f", weight decay {optimizer['weight_decay']}, clipping at {recipe['clip']}",
         "schedule": schedule(meta),
-        "budget": ", ".join(f"{v:g} {k}" for k, v in recipe["budget"].items() if v is not None),
+        "budget": ", ".join(f"{v:,.15g} {k}" for k, v in recipe["budget"].items() if v is not None),
         "FLOPs": f"{meta['flops_per_token'] * meta['tokens']:.2e}: "
         f"{meta['flops_per_token'] / 1e6:.1f} million a raw token, 6 N a position it passes "
         "through, N the weights applied there (tied output layer included where a loss is "
@@ -166,20 +170,24 @@ def _data(meta: dict, corpus: dict) -> str:
             f"| {_share(counts, 'paragraphs')} | {_share(counts, 'words')} |"
         )
     total = corpus["train_tokens"] + corpus["validation_tokens"]
-    seen = min(1.0, meta["tokens"] / corpus["train_tokens"])
     lines += [
         "",
         f"{corpus['train_tokens']:,} training tokens were encoded in random order, of which the "
-        f"run read {meta['tokens']:,} ({seen:.0%}; about "
-        f"{meta['tokens'] * words / total:,.0f} words).",
+        f"run read {meta['distinct_tokens']:,} "
+        f"({meta['distinct_tokens'] / corpus['train_tokens']:.0%}) at least once, and "
+        f"{meta['tokens']:,} in all (about {meta['tokens'] * words / total:,.0f} words): each row "
+        "length goes through the text in an order of its own.",
         "Documents were cleaned of left-over markup; exact duplicates and stubs were dropped, and "
-        "half a percent of the documents (by hash) held out for the validation loss.",
+        "half a percent of the documents (by hash) held out for the validation loss. Passages that "
+        "two documents share may be on both sides.",
     ]
     if corpus["decontaminated"]:
         lines.append(
             "Decontaminated before training: paragraphs that share a 13-gram of words with any "
             "validation or test example of the evaluation data at hand, or with BLiMP, were "
-            "removed (shares above). Training splits of the evaluation data were not looked for."
+            "removed (shares above). Texts of fewer than 13 words, most sentences of BLiMP among "
+            "them, cannot be found so, and training splits of the evaluation data were not looked "
+            "for."
         )
         lines += _removed_by_dataset(corpus["sources"].values())
     else:
@@ -215,8 +223,11 @@ def _share(counts: dict, what: str) -> str:
     return f"{removed:.3%}"
 
 
-def _curve(entries: list[dict]) -> str:
-    """Losses at steps evenly spaced on a logarithmic axis; training loss averaged around them."""
+def _curve(entries: list[dict], first: int) -> str:
+    """Losses at steps evenly spaced on a logarithmic axis; training loss averaged around them.
+
+    first: the row length that is validated at while a run goes on.
+    """
     steps = [entry for entry in entries if "loss" in entry]
     positions = sorted({round(len(steps) ** (i / (TABLE_ROWS - 1))) - 1 for i in range(TABLE_ROWS)})
     validated = [entry for entry in entries if "validation_loss" in entry]
@@ -226,7 +237,7 @@ def _curve(entries: list[dict]) -> str:
         mean = sum(entry["loss"] for entry in around) / len(around)
         lines.append(f"| {steps[position]['step']} | {steps[position]['tokens']:,} | {mean:.3f} |")
     if validated:
-        lines += ["", "| step | tokens | validation loss |", "|---|---|---|"]
+        lines += ["", f"| step | tokens | validation loss at {first} |", "|---|---|---|"]
         lines += [
             f"| {entry['step']} | {entry['tokens']:,} | {entry['validation_loss']:.3f} |"
             for entry in validated
@@ -239,8 +250,8 @@ def _limits(meta: dict) -> str:
     return (
         "## Limits\n\n"
         f"{meta['tokens'] / 1e6:.1f} million tokens are little: what it writes or fills in is "
-        "locally grammatical at best, it knows next to nothing, and it repeats the views of its "
-        f"sources, old novels among them. English only. {_USE[meta['family']]}"
+        "locally grammatical at best, it knows next to nothing, it has the languages of its "
+        f"sources and repeats their views. {_USE[meta['family']]}"
     )
 
 

@@ -54,6 +54,7 @@ class Corpus:
 
     folder: Path
     counts: dict[str, CorpusCounts] = field(default_factory=dict)
+    _owners: dict[bytes, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         # pyarrow is imported where it is used: shards are trained on without it
@@ -67,11 +68,14 @@ class Corpus:
         for source in self.sources():
             path = self.folder / f"{source}.parquet"
             try:
-                columns = pq.read_schema(path).names
-            except pa.ArrowInvalid as error:
+                schema = pq.read_schema(path)
+            except (pa.ArrowInvalid, OSError) as error:
                 raise InputError(f"{path} is damaged or no parquet file; make it again") from error
-            if "text" not in columns:
+            if "text" not in schema.names:
                 raise InputError(f"{path} has no column `text`; a corpus file needs one")
+            kind = schema.field("text").type
+            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+                raise InputError(f"{path}: column `text` holds {kind}; a corpus file has strings")
 
     def sources(self) -> list[str]:
         """Names of the sources, sorted."""
@@ -86,14 +90,17 @@ class Corpus:
             yield from (text for text in batch.column("text").to_pylist() if text)
 
     def documents(self, source: str) -> Iterator[str]:
-        """Cleaned documents, exact duplicates and markup stubs left out; fills `counts`."""
+        """Cleaned documents, exact duplicates and markup stubs left out; fills `counts`.
+
+        Of a document that two sources have, the one that is read first keeps it.
+        """
         counts = self.counts[source] = CorpusCounts()
         seen: set[bytes] = set()
         for text in self.raw(source):
             counts.documents += 1
             cleaned = clean(text)
             digest = _digest(cleaned)
-            if digest in seen:
+            if digest in seen or self._owners.setdefault(digest, source) != source:
                 counts.duplicates += 1
             elif is_stub(cleaned):
                 counts.stubs += 1

@@ -40,6 +40,18 @@ class Rows:
         windows = np.stack([self.tokens[start : start + length + 1] for start in starts])
         return torch.from_numpy(windows.astype(np.int64))
 
+    def distinct(self, read: dict[int, int]) -> int:
+        """How many tokens of the stream are in any of the rows read: length -> their number.
+
+        Each length has an order of its own, so that what is read at one comes again at another.
+        """
+        seen = np.zeros(len(self.tokens), dtype=bool)
+        for length, rows in read.items():
+            count = self.count(length)
+            drawn = self._order(length, 0)[:rows] if rows < count else np.arange(count)
+            seen[: count * length].reshape(count, length)[drawn] = True
+        return int(seen.sum())
+
     def _order(self, length: int, epoch: int) -> np.ndarray:
         key = (length, epoch)
         if key not in self._orders:

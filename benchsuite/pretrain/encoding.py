@@ -21,6 +21,8 @@ def check_encoding(
     corpus: Path, tokens: int | None, mix: dict[str, float] | None, data: Path | None
 ) -> Corpus:
     """The corpus to encode; raises InputError for what `encode_corpus` cannot work with."""
+    if tokens is not None and tokens <= 0:
+        raise InputError("the number of tokens must be above 0")
     if mix is not None and tokens is None:
         raise InputError("a corpus mix needs a token count: give --tokens")
     texts = Corpus(corpus)
@@ -41,6 +43,7 @@ def encode_corpus(
     mix: dict[str, float] | None = None,
     data: Path | None = None,
     seed: int = 0,
+    made: dict | None = None,
 ) -> dict:
     """Encode a corpus into shuffled `train` and `validation` shards of uint16 ids in `out`.
 
@@ -51,12 +54,15 @@ def encode_corpus(
         mix: share of the tokens by source (normalized here); needs `tokens`. A source that has
             less gives all it has.
         data: mirror of the evaluation data; paragraphs that share a 13-gram with it are dropped.
+        made: settings to note in `shards.json`, for who asks later whether the shards are theirs.
 
     Returns the written `shards.json`: token counts, per-source counts and removed shares.
     """
     texts = check_encoding(corpus, tokens, mix, data)
     faced = load_tokenizer(tokenizer)
     backend = faced.backend_tokenizer
+    # a text that spells `<|endoftext|>` or `[MASK]` says these letters, no more
+    backend.encode_special_tokens = True
     for token in special_tokens():
         if backend.token_to_id(str(token)) is None:
             raise InputError(f"{tokenizer} has no {token}; make one with `bench tokenizer train`")
@@ -85,6 +91,7 @@ def encode_corpus(
         "vocab_size": backend.get_vocab_size(),
         "decontaminated": index is not None,
         "sources": per_source,
+        **({"made": made} if made is not None else {}),
     }
     # shards mean nothing without their tokenizer: it stays beside them
     faced.save_pretrained(out / "tokenizer")
@@ -129,8 +136,8 @@ def _encode(
         for encoding in backend.encode_batch_fast(batch, add_special_tokens=False):
             encoded.append(np.array([*encoding.ids, end], dtype=np.uint16))
             total += len(encoded[-1])
-        if limit is not None and total >= limit:
-            break
+            if limit is not None and total >= limit:
+                return encoded
     return encoded
 
 

@@ -33,6 +33,8 @@ def equality_table(models: Mapping[str, dict]) -> list[tuple[str, ...]]:
     rows = []
     for title, show in _COMPARED.items():
         values = [show(meta) for meta in models.values()]
+        if not all(values):  # what a run of earlier did not note is not compared
+            continue
         rows.append((title, *values, _agreement(values)))
     return rows
 
@@ -47,12 +49,18 @@ def bundled_models() -> dict[str, dict]:
     return found
 
 
-def row_lengths(recipe: dict) -> str:
-    """The phases, as `64 (30%, at shifted positions), then 256 (70%)`."""
+def row_lengths(meta: dict) -> str:
+    """Shares of what was read: `64 (30%, at shifted positions), then 256 (70%)`."""
+    phases = meta["recipe"]["lengths"]
+    # runs of before this key tell the recipe's shares alone
+    if "tokens_by_length" in meta:
+        shares = {int(n): tokens / meta["tokens"] for n, tokens in meta["tokens_by_length"].items()}
+    else:
+        shares = {phase["length"]: phase["share"] for phase in phases}
+    shifted = {phase["length"] for phase in phases if phase.get("shifted")}
     return ", then ".join(
-        f"{phase['length']} ({phase['share']:.0%}"
-        f"{', at shifted positions' if phase.get('shifted') else ''})"
-        for phase in recipe["lengths"]
+        f"{length} ({share:.0%}{', at shifted positions' if length in shifted else ''})"
+        for length, share in shares.items()
     )
 
 
@@ -64,13 +72,14 @@ def _agreement(values: Sequence[str]) -> str:
         numbers = [float(value.removesuffix(" M").replace(",", "")) for value in values]
     except ValueError:
         return "differs"
-    apart = max(numbers) / min(numbers) - 1
+    apart = max(numbers) / min(numbers) - 1 if min(numbers) > 0 else math.inf
     return f"within {math.ceil(1000 * apart) / 10:g}%" if apart <= NEARLY else "differs"
 
 
 def _text(meta: dict) -> str:
-    corpus = meta["recipe"]["corpus"]
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in (corpus["mix"] or {}).items())
+    # of the shards; runs of before this key tell what the recipe asks for
+    sources = meta.get("sources") or meta["recipe"]["corpus"]["mix"] or {}
+    shares = ", ".join(f"{name} {n / sum(sources.values()):.0%}" for name, n in sources.items())
     return f"{shares or 'all sources'}; decontaminated: {'yes' if meta['decontaminated'] else 'no'}"
 
 
@@ -100,15 +109,17 @@ def _tokenizer(vocab_size: int, kind: str = "bpe") -> str:
 
 def _rates(meta: dict) -> str:
     optimizer = meta["recipe"]["optimizer"]
-    return f"{optimizer['name']} {optimizer['lr']:g}, AdamW {optimizer['adamw_lr'] or 0:g}"
+    rest = f", AdamW {optimizer['adamw_lr']:g}" if optimizer["adamw_lr"] else ""
+    return f"{optimizer['name']} {optimizer['lr']:g}{rest}"
 
 
 _COMPARED = {
     "text": _text,
-    "tokenizer": lambda meta: _tokenizer(**meta["recipe"]["tokenizer"]),
+    "hash of tokens and tokenizer": lambda meta: meta.get("shards", "")[:12],
+    "tokenizer": lambda meta: _tokenizer(**(meta.get("tokenizer") or meta["recipe"]["tokenizer"])),
     "raw tokens read (T)": lambda meta: f"{meta['tokens']:,}",
     "longest row": lambda meta: f"{meta['recipe']['architecture']['positions']:,}",
-    "row lengths": lambda meta: row_lengths(meta["recipe"]),
+    "row lengths": row_lengths,
     "schedule": schedule,
     "positions a step": lambda meta: f"{meta['recipe']['batch_tokens']:,}",
     "optimizer, peak rates": _rates,

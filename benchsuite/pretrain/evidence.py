@@ -4,9 +4,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from benchsuite.errors import InputError
+from benchsuite.pretrain.checkpoint import read_checkpoint
 from benchsuite.pretrain.log import read_log, validation_losses
 from benchsuite.records import Record, folder_name, read_outcomes, read_store
 
@@ -51,9 +50,9 @@ def trials_section(trials: Sequence[Path]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for folder in trials:
-        recipe = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)[
-            "recipe"
-        ]
+        if not (folder / "checkpoint.pt").is_file():
+            raise InputError(f"{folder} holds no run; give folders of `bench pretrain`")
+        recipe = read_checkpoint(folder / "checkpoint.pt")["recipe"]
         entries = read_log(folder / "log.jsonl")
         steps = [entry for entry in entries if "loss" in entry]
         losses = validation_losses(entries[-1]) if entries else {}

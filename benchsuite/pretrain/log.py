@@ -21,13 +21,28 @@ def read_log(path: Path) -> list[Entry]:
     entries = []
     for number, line in enumerate(lines, start=1):
         try:
-            entries.append(json.loads(line))
+            entry = json.loads(line)
+            if not isinstance(entry, dict) or not isinstance(entry.get("step"), int):
+                raise ValueError("no entry of a log")
+            entries.append(entry)
         except ValueError as error:  # no JSON, or not even UTF-8
             if number < len(lines):
                 raise InputError(
-                    f"{path}: line {number} is no JSON; delete that line, or give another --out"
+                    f"{path}: line {number} is damaged; put the log back as it was, delete the "
+                    f"checkpoint beside it to start again, or give another --out"
                 ) from error
     return entries
+
+
+def steps_of(entries: Sequence[Entry], last: int, path: Path) -> list[Entry]:
+    """The entries of steps 1 to `last`. Raises InputError where a log lacks any of them."""
+    steps = [entry for entry in entries if entry["step"] <= last and "loss" in entry]
+    if [entry["step"] for entry in steps] != list(range(1, last + 1)):
+        raise InputError(
+            f"{path} does not hold each step up to {last}, where its checkpoint is; put the log "
+            f"back, delete the checkpoint to start again, or give another --out"
+        )
+    return steps
 
 
 def append_to_log(path: Path, entry: Entry) -> None:

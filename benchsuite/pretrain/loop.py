@@ -1,25 +1,24 @@
 """The pretraining loop: budget, packed rows, optimizer steps, log, checkpoints, exact resume."""
 
 import contextlib
-import io
 import json
-import os
-import pickle
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch._functorch.config as functorch_config
 
 from benchsuite.errors import BenchsuiteError, InputError
-from benchsuite.files import write_atomically
 from benchsuite.pretrain.card import describe_hardware, write_card
+from benchsuite.pretrain.checkpoint import read_checkpoint, write_checkpoint
 from benchsuite.pretrain.data import Rows
-from benchsuite.pretrain.encoding import check_encoding, encode_corpus
-from benchsuite.pretrain.log import append_to_log, read_log, write_log
+from benchsuite.pretrain.folder import alone_in, make_folder
+from benchsuite.pretrain.log import append_to_log, read_log, steps_of, write_log
 from benchsuite.pretrain.model import (
     FAMILIES,
     build_model,
@@ -30,98 +29,24 @@ from benchsuite.pretrain.model import (
 from benchsuite.pretrain.objectives.base import Vocabulary
 from benchsuite.pretrain.optim import make_optimizers, rate_factor, set_rates
 from benchsuite.pretrain.progress import State, is_snapshot, phase_at, progress_of
-from benchsuite.pretrain.recipe import Budget, Recipe, load_recipe
-from benchsuite.pretrain.shards import META, check_shards, read_meta, read_shards
-from benchsuite.pretrain.tokenizer import check_vocab_size, load_tokenizer, train_tokenizer
+from benchsuite.pretrain.recipe import Recipe
+from benchsuite.pretrain.shards import check_shards, digest_of, read_meta, read_shards
+from benchsuite.pretrain.tokenizer import kind_and_size, load_tokenizer
 
 PROGRESS_SECONDS = 10.0
+# settings of a recipe that a run may go on with when they have changed
+_FREE: dict[str, Any] = {
+    "budget": True,
+    "checkpoint_minutes": True,
+    "validation_tokens": True,
+    "corpus": {"seen_in_pretraining": True, "licences": True},
+}
 # keeps a row's shift apart from what else is drawn by its key
 SHIFT = 1
 
 
 class TrainingDiverged(BenchsuiteError):
     """The loss is no longer a number; the last checkpoint is from before."""
-
-
-def pretrain(
-    recipe: Path,
-    corpus: Path | None,
-    out: Path,
-    *,
-    shards: Path | None = None,
-    minutes: float | None = None,
-    tokens: int | None = None,
-    threads: int | None = None,
-    data: Path | None = None,
-    echo: Callable[[str], None] = print,
-) -> Path:
-    """Pretrain a recipe's model and return the Hugging Face folder, `out/model`.
-
-    `out` also gets `log.jsonl`, `checkpoint.pt` (resumed from when it is there), `before_decay.pt`
-    (to go on from with a larger budget, where the schedule has a `decay`), and folders `step-<n>`
-    at steps 64, 128, 256, ... Without `shards`, a tokenizer and shards are made from `corpus` in
-    `out` unless they are there already.
-
-    The folder is complete: weights, tokenizer, model card and a shortened log.
-
-    Args:
-        minutes, tokens: another budget than the recipe's; at most one.
-        data: mirror of evaluation data; what overlaps with it is left out when encoding.
-        echo: receives one progress line every ten seconds or so.
-
-    Raises InputError for bad input and TrainingDiverged when the loss is NaN or infinite.
-    """
-    settings = load_recipe(recipe)
-    if minutes is not None and tokens is not None:
-        raise InputError("give --minutes or --tokens, not both")
-    if minutes is not None or tokens is not None:
-        if (minutes or tokens or 0) <= 0:
-            raise InputError("the budget must be above 0")
-        settings = settings.model_copy(update={"budget": Budget(minutes=minutes, tokens=tokens)})
-    if threads is not None:
-        if threads <= 0:
-            raise InputError("--threads must be above 0")
-        torch.set_num_threads(threads)
-    folder = shards if shards is not None else _prepare(settings, corpus, out, data, echo)
-    return Trainer(settings, folder, out, echo).run()
-
-
-def _prepare(
-    recipe: Recipe, corpus: Path | None, out: Path, data: Path | None, echo: Callable[[str], None]
-) -> Path:
-    """Tokenizer and shards in `out`, made only when missing."""
-    folder = out / "shards"
-    if (folder / META).is_file():
-        return folder
-    if corpus is None:
-        raise InputError("no text to train on: give --corpus DIR or --shards DIR")
-    # all that is wrong with the input shows before minutes are spent and folders made
-    check_vocab_size(recipe.tokenizer.vocab_size, recipe.tokenizer.kind)
-    check_encoding(corpus, recipe.corpus.tokens, recipe.corpus.mix, data)
-    _make_folder(out)
-    echo(f"training the tokenizer on {corpus}")
-    train_tokenizer(corpus, out / "tokenizer", recipe.tokenizer.vocab_size, recipe.tokenizer.kind)
-    echo("encoding the corpus")
-    encode_corpus(
-        corpus,
-        out / "tokenizer",
-        folder,
-        tokens=recipe.corpus.tokens,
-        mix=recipe.corpus.mix,
-        data=data,
-        seed=recipe.seed,
-    )
-    return folder
-
-
-def _make_folder(out: Path) -> None:
-    """Make the run's folder. Raises InputError where nothing can be written."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make {out}: {error.strerror}; give another --out") from error
-    if not os.access(out, os.W_OK | os.X_OK):
-        raise InputError(f"{out} cannot be written to; give another --out")
 
 
 class Trainer:
@@ -135,17 +60,20 @@ class Trainer:
         self.train = Rows(read_shards(shards, "train"), recipe.seed)
         self.validation = Rows(read_shards(shards, "validation"), recipe.seed, "validation")
         self.objective = recipe.make_objective()
-        self.vocabulary = Vocabulary.of(load_tokenizer(shards / "tokenizer"))
+        self.tokenizer = load_tokenizer(shards / "tokenizer")
+        self.vocabulary = Vocabulary.of(self.tokenizer)
         for phase in recipe.lengths:
             self.train.require(self.objective.window(phase.length))
             self.validation.require(self.objective.window(phase.length))
         for rows in (self.train, self.validation):
             check_shards(rows.tokens, shards, rows.name, self.vocabulary.size)
+        self.digest = digest_of(shards, self.train.tokens, self.validation.tokens)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(recipe.seed)
         self.model = build_model(recipe.architecture, self.vocabulary).to(self.device)
         self.optimizers = make_optimizers(self.model, recipe.optimizer)
         self.state = State()
+        self.hardware = describe_hardware()
         self.loss = self.objective.loss
         if recipe.compile:
             # Without it a view of T5's activations is saved for one use and a mask of booleans for
@@ -157,8 +85,15 @@ class Trainer:
 
     def run(self) -> Path:
         """Train until the budget is used up, then write `out/model`."""
-        _make_folder(self.out)
-        self._resume()
+        make_folder(self.out)
+        with alone_in(self.out):
+            if self._resume():
+                self.echo(f"{self.out / 'model'}: finished before, {self.state.tokens:,} tokens")
+            else:
+                self._train()
+        return self.out / "model"
+
+    def _train(self) -> None:
         saved = printed = time.monotonic()
         while (progress := progress_of(self.state, self.recipe.budget)) < 1:
             entry = self.step(progress)
@@ -186,7 +121,6 @@ class Trainer:
         write_card(self.out / "model", self.log, self.shards)
         shown = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
         self.echo(f"{self.out / 'model'}: {self.state.tokens:,} tokens, {shown}")
-        return self.out / "model"
 
     def step(self, progress: float) -> dict:
         """One optimizer step; returns its log entry."""
@@ -216,7 +150,7 @@ class Trainer:
         state.step += 1
         tokens = rows * recipe.accumulation * self.objective.window(length)
         state.tokens += tokens
-        state.seconds += seconds
+        state.spend(seconds, self.hardware)
         return {
             "step": state.step,
             "tokens": state.tokens,
@@ -245,7 +179,7 @@ class Trainer:
             batch = self._batch(self.validation, length, first, count)
             with self._autocast():
                 losses.append(self.objective.loss(self.model, batch).item() * count)
-        self.state.seconds += time.monotonic() - start
+        self.state.spend(time.monotonic() - start, self.hardware)
         mean = sum(losses) / rows
         # before a checkpoint is replaced: a step's loss does not show what the step did
         _require_finite(f"validation loss is {mean} after step {self.state.step}", mean)
@@ -280,12 +214,24 @@ class Trainer:
             "objective_description": self.objective.describe(),
             **self._per_token(),
             "tokens": self.state.tokens,
+            "distinct_tokens": self.train.distinct(
+                {self.objective.window(n): rows for n, rows in self.state.rows.items()}
+            ),
+            "tokens_by_length": {
+                length: rows * self.objective.window(length)
+                for length, rows in self.state.rows.items()
+            },
             "steps": self.state.step,
+            "shards": self.digest,
+            "tokenizer": kind_and_size(self.tokenizer),
+            "sources": {
+                name: counts["train_tokens"] for name, counts in self.meta["sources"].items()
+            },
             "seen_in_pretraining": self.recipe.corpus.seen_in_pretraining,
             "decontaminated": self.meta["decontaminated"],
             "parameters": parameter_counts(self.model),
             "hours": self.state.seconds / 3600,
-            "hardware": describe_hardware(),
+            "hardware": self.state.machines() or self.hardware,
             "recipe": self.recipe.model_dump(),
         }
 
@@ -313,8 +259,8 @@ class Trainer:
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
     def _settings(self) -> dict:
-        """The recipe without its budget: another budget refits the schedules, no more."""
-        return json.loads(self.recipe.model_dump_json(exclude={"budget"}))
+        """What of the recipe makes another run of it; another budget refits the schedules."""
+        return json.loads(self.recipe.model_dump_json(exclude=_FREE))
 
     def _decay_start(self) -> float:
         """The share of the budget up to which the rate is the peak's."""
@@ -323,43 +269,58 @@ class Trainer:
     def _save_checkpoint(self, target: Path | None = None) -> None:
         content = {
             "recipe": self._settings(),
+            "budget": self.recipe.budget.model_dump(),
+            "shards": self.digest,
             "state": asdict(self.state),
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "generator": torch.get_rng_state(),
         }
-        write_atomically(target or self.checkpoint, lambda file: torch.save(content, file))
+        write_checkpoint(target or self.checkpoint, content)
 
-    def _resume(self) -> None:
-        """Load the checkpoint when there is one, and cut the log back to its step."""
+    def _resume(self) -> bool:
+        """Load the checkpoint when there is one, and cut the log back to its step.
+
+        Returns whether the run is finished, its model and card written.
+        """
         if not self.checkpoint.is_file():
-            self.log.unlink(missing_ok=True)
-            return
-        # read first, so that an OSError is one of reading and all others mean damage
-        file = io.BytesIO(self.checkpoint.read_bytes())
-        try:
-            content = torch.load(file, map_location="cpu", weights_only=True)
-        except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-            raise InputError(
-                f"{self.checkpoint} is damaged; delete it to start the run again, "
-                f"or give another --out"
-            ) from error
+            self._clear()
+            return False
+        content = read_checkpoint(self.checkpoint)
         if _filled(content["recipe"]) != self._settings():
             raise InputError(f"{self.out} holds a run of another recipe; give another --out")
+        # checkpoints of before these keys do without
+        if content.get("shards", self.digest) != self.digest:
+            raise InputError(f"{self.out} holds a run on other shards; give another --out")
         self.state = State(**content["state"])
-        try:
-            self.model.load_state_dict(content["model"])
-        except RuntimeError as error:
+        budget = self.recipe.budget
+        used_up = progress_of(self.state, budget) >= 1
+        if used_up and content.get("budget", budget.model_dump()) != budget.model_dump():
             raise InputError(
-                f"{self.out} holds a run on shards of another vocabulary; give another --out"
-            ) from error
+                f"{self.out} holds a run of {self.state.tokens:,} tokens, "
+                f"{self.state.seconds / 60:.1f} minutes: the budget is used up already; give a "
+                f"larger one, or another --out"
+            )
+        entries = read_log(self.log)
+        # steps after the checkpoint, and the closing entry of a finished run, are written again
+        steps = steps_of(entries, self.state.step, self.log)
+        if used_up and "loss" not in entries[-1] and (self.out / "model" / "README.md").is_file():
+            write_log(self.log, entries)
+            return True
+        self.model.load_state_dict(content["model"])
         for optimizer, saved in zip(self.optimizers, content["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         torch.set_rng_state(content["generator"])
-        entries = read_log(self.log)
-        # steps after the checkpoint, and the closing entry of a finished run, are written again
-        write_log(self.log, [x for x in entries if x["step"] <= self.state.step and "loss" in x])
+        write_log(self.log, steps)
         self.echo(f"resuming at step {self.state.step}, {self.state.tokens:,} tokens")
+        return False
+
+    def _clear(self) -> None:
+        """Remove what an earlier run left: its steps would pass for this one's."""
+        self.log.unlink(missing_ok=True)
+        (self.out / "before_decay.pt").unlink(missing_ok=True)
+        for folder in self.out.glob("step-*"):
+            shutil.rmtree(folder)
 
     def _line(self, entry: dict) -> str:
         done = progress_of(self.state, self.recipe.budget)
@@ -383,4 +344,4 @@ def _require_finite(what: str, loss: float) -> None:
 def _filled(settings: dict) -> dict:
     """A checkpoint's recipe with defaults for keys that are newer than the checkpoint."""
     recipe = Recipe.model_validate({**settings, "budget": {"tokens": 1}})
-    return json.loads(recipe.model_dump_json(exclude={"budget"}))
+    return json.loads(recipe.model_dump_json(exclude=_FREE))

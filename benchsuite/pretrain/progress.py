@@ -15,6 +15,18 @@ class State:
     tokens: int = 0
     seconds: float = 0.0
     rows: dict[int, int] = field(default_factory=dict)
+    hardware: dict[str, float] = field(default_factory=dict)
+
+    def spend(self, seconds: float, hardware: str) -> None:
+        """Count time, and on which machine and threads it was spent."""
+        self.seconds += seconds
+        self.hardware[hardware] = self.hardware.get(hardware, 0.0) + seconds
+
+    def machines(self) -> str:
+        """What the run was made on; of several, with the hours of each."""
+        if len(self.hardware) < 2:
+            return "".join(self.hardware)
+        return "; ".join(f"{name} ({s / 3600:.2f} h)" for name, s in self.hardware.items())
 
 
 def progress_of(state: State, budget: Budget) -> float:

@@ -10,6 +10,7 @@ import argparse
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from benchsuite.models.registry import resolve_model
 from benchsuite.paths import baselines_root
 from benchsuite.pretrain.card import write_card
 from benchsuite.pretrain.evidence import blimp_section, harness_section, trials_section
+from benchsuite.pretrain.shards import digest_of, read_shards
 
 
 def publish(
@@ -38,29 +40,68 @@ def publish(
         trials: runs by which settings were chosen; a card shows those of its own recipe.
         harness: lm-eval's `--log_samples` of `gpt` on BLiMP's paradigms.
 
-    Raises InputError where a run is not finished.
+    Raises InputError where a run is not finished, or was not trained on the shards, or two have one
+    name; the bundled models are then as they were.
     """
-    models = {}
+    models: dict[str, Path] = {}
+    digest = digest_of(shards, read_shards(shards, "train"), read_shards(shards, "validation"))
     for run in runs:
-        meta = run / "model" / "benchsuite.json"
-        if not meta.is_file():
-            raise InputError(f"{run} holds no finished run; resume it with `bench pretrain`")
-        models[json.loads(meta.read_text())["recipe"]["name"]] = run
-    targets = {name: baselines_root() / "models" / name for name in models}
-    for name, run in models.items():  # all of them first: each card compares with the others
-        shutil.rmtree(targets[name], ignore_errors=True)
-        shutil.copytree(run / "model", targets[name])
-    for name, run in models.items():
-        sections = []
-        weights = resolve_model(str(targets[name])).weights_hash
-        if store is not None:
-            sections.append(blimp_section(name, weights, store))
-        if harness is not None and store is not None and name == "gpt":
+        meta = _meta_of(run)
+        name = meta["recipe"]["name"]
+        if name in models:
+            raise InputError(f"{models[name]} and {run} are both named {name!r}")
+        if meta.get("shards", digest) != digest:  # runs of before this key do without
+            raise InputError(f"{run} was trained on other shards than {shards}")
+        models[name] = run
+    root = baselines_root() / "models"
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root.parent) as staging:
+        kept = {name: Path(staging) / f"{name}-before" for name in models}
+        for name in models:
+            if (root / name).is_dir():
+                (root / name).rename(kept[name])
+        try:
+            for (
+                name,
+                run,
+            ) in models.items():
+                shutil.copytree(run / "model", root / name)
+            for name, run in models.items():
+                sections = _sections(name, root / name, store, trials, harness)
+                write_card(root / name, run / "log.jsonl", shards, sections)
+        except BaseException:
+            for name in models:
+                shutil.rmtree(root / name, ignore_errors=True)
+                if kept[name].is_dir():
+                    kept[name].rename(root / name)
+            raise
+
+
+def _meta_of(run: Path) -> dict:
+    """What a finished run says of itself."""
+    path = run / "model" / "benchsuite.json"
+    if not path.is_file() or not (run / "log.jsonl").is_file():
+        raise InputError(f"{run} holds no finished run; resume it with `bench pretrain`")
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path} is damaged; resume the run with `bench pretrain`") from error
+
+
+def _sections(
+    name: str, folder: Path, store: Path | None, trials: Sequence[Path], harness: Path | None
+) -> list[str]:
+    """Parts of a card from elsewhere than the run."""
+    sections = []
+    if store is not None:
+        weights = resolve_model(str(folder)).weights_hash
+        sections.append(blimp_section(name, weights, store))
+        if harness is not None and name == "gpt":
             sections.append(harness_section(name, weights, store, harness))
-        own = [trial for trial in trials if trial.name.startswith(f"{name}-")]
-        if own:
-            sections.append(trials_section(own))
-        write_card(targets[name], run / "log.jsonl", shards, sections)
+    own = [trial for trial in trials if trial.name.startswith(f"{name}-")]
+    if own:
+        sections.append(trials_section(own))
+    return sections
 
 
 def main() -> int:

@@ -5,7 +5,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from benchsuite.errors import InputError
 from benchsuite.pretrain.objectives import objective_class
@@ -13,9 +21,18 @@ from benchsuite.pretrain.objectives.base import BaseObjective
 from benchsuite.pretrain.tokenizer import Kind
 from benchsuite.yaml_keys import repeated_keys
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(gt=0)]
+
+def _no_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is asked for, not a boolean")
+    return value
+
+
+_Number = BeforeValidator(_no_boolean)
+Share = Annotated[float, Field(ge=0, le=1), _Number]
+LessThanOne = Annotated[float, Field(ge=0, lt=1), _Number]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), _Number]
+Count = Annotated[int, Field(gt=0), _Number]
 
 
 class _Strict(BaseModel):
@@ -41,7 +58,7 @@ class Architecture(_Strict):
     feed_forward: Count | None = None
     position_table: Literal["random", "sinusoidal"] = "random"
     first_attention: Literal["random", "neighbours"] = "random"
-    dropout: Share = 0.0
+    dropout: LessThanOne = 0.0
 
     @model_validator(mode="after")
     def _heads_divide(self) -> "Architecture":
@@ -109,7 +126,7 @@ class Optimizer(_Strict):
     lr: Positive
     adamw_lr: Positive | None = None
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
-    betas: tuple[Share, Share] = (0.9, 0.95)
+    betas: tuple[LessThanOne, LessThanOne] = (0.9, 0.95)
 
     @model_validator(mode="after")
     def _rates(self) -> "Optimizer":
@@ -127,7 +144,7 @@ class Schedule(_Strict):
     """
 
     shape: Literal["cosine", "linear"] = "cosine"
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    warmup: LessThanOne = 0.02
     decay: Annotated[float, Field(gt=0, le=1)] | None = None
     floor: Share = 0.0
 
@@ -156,7 +173,7 @@ class Recipe(_Strict):
     clip: Positive = 1.0
     precision: Literal["float32", "bfloat16"] = "float32"
     compile: bool = False
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63), _Number] = 0
     checkpoint_minutes: Positive = 5
     validation_tokens: Count = 32768
 
@@ -232,19 +249,25 @@ def load_recipe(path: Path) -> Recipe:
 
 
 def _first_line(error: ValidationError) -> str:
-    keys = [str(part) for part in error.errors()[0]["loc"]]
+    keys = [str(part) for part in _foremost(error)["loc"]]
     where, what = _first_error(error, _known_keys(keys[:-1]))
     return f"{where or 'recipe'}: {what}"
 
 
 def _first_error(error: ValidationError, known: list[str]) -> tuple[str, str]:
     """(dotted key, what is wrong with it); for an unknown key, the nearest of the known ones."""
-    first = error.errors()[0]
+    first = _foremost(error)
     keys = [str(part) for part in first["loc"]]
     if first["type"] != "extra_forbidden":
         return ".".join(keys), first["msg"].removeprefix("Value error, ")
     near = difflib.get_close_matches(keys[-1], known, n=1)
     return ".".join(keys), "unknown key" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _foremost(error: ValidationError) -> Any:
+    """An unknown key before all else: a key that is missing may be the one misspelt."""
+    found = error.errors()
+    return next((one for one in found if one["type"] == "extra_forbidden"), found[0])
 
 
 def _known_keys(path: list[str]) -> list[str]:

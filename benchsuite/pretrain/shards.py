@@ -1,5 +1,6 @@
 """Token shards: compressed arrays of uint16 token ids, written once and read whole."""
 
+import hashlib
 import json
 import tempfile
 import zipfile
@@ -15,6 +16,8 @@ from benchsuite.files import write_atomically
 # 20 M tokens of two bytes are 38.1 MiB: under 45 MiB even where nothing compresses
 SHARD_TOKENS = 20_000_000
 META = "shards.json"
+# what it tells at least
+TOLD = {"train_tokens", "validation_tokens", "decontaminated", "sources"}
 
 
 def write_shards(arrays: Iterable[np.ndarray], folder: Path, split: str) -> int:
@@ -78,11 +81,21 @@ def read_shards(folder: Path, split: str) -> np.ndarray:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 parts.append(archive["tokens"])
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError) as error:
+            if parts[-1].dtype != np.uint16 or parts[-1].ndim != 1:
+                raise ValueError("no array of uint16 ids")
+        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path} is damaged; copy it again, or encode again with `bench tokenizer encode`"
             ) from error
     return np.concatenate(parts)
+
+
+def digest_of(folder: Path, *splits: np.ndarray) -> str:
+    """Hash of what a run reads: all tokens, and the tokenizer that they are of."""
+    digest = hashlib.blake2b((folder / "tokenizer" / "tokenizer.json").read_bytes(), digest_size=16)
+    for tokens in splits:
+        digest.update(tokens.tobytes())
+    return digest.hexdigest()
 
 
 def check_shards(tokens: np.ndarray, folder: Path, split: str, vocab_size: int) -> None:
@@ -103,6 +116,9 @@ def read_meta(folder: Path) -> dict:
     if not path.is_file():
         raise InputError(f"{folder} has no {META}; make shards with `bench tokenizer encode`")
     try:
-        return json.loads(path.read_text())
+        meta = json.loads(path.read_text())
+        if not isinstance(meta, dict) or not meta.keys() >= TOLD:
+            raise ValueError("not what the encoder writes")
     except ValueError as error:
         raise InputError(f"{path} is damaged; copy it again, or encode again") from error
+    return meta

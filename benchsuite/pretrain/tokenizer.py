@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tokenizers import (
     AddedToken,
@@ -233,6 +233,10 @@ def train_tokenizer(
     texts = list(Corpus(corpus).sample(characters))
     if not texts:
         raise InputError(f"no text to train on in {corpus}: stubs, duplicates or held-out only")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make {out}: {error.strerror}; give another --out") from error
     tokenizer = wrap(_TRAIN[kind](texts, vocab_size))
     tokenizer.save_pretrained(out)
     return tokenizer
@@ -290,4 +294,13 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises nothing narrower
         raise InputError(f"{path} is damaged ({error}); make it again") from error
-    return PreTrainedTokenizerFast.from_pretrained(folder)
+    try:
+        return PreTrainedTokenizerFast.from_pretrained(folder)
+    except ValueError as error:  # the JSON of its other files
+        raise InputError(f"the tokenizer in {folder} is damaged; make it again") from error
+
+
+def kind_and_size(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """What a recipe's `tokenizer` says, of a tokenizer at hand."""
+    backend = tokenizer.backend_tokenizer
+    return {"kind": type(backend.model).__name__.lower(), "vocab_size": len(tokenizer)}

@@ -16,6 +16,11 @@ META = {
     "flops_per_token": 41.4e6,
     "decontaminated": True,
     "tokens": 10_000_000,
+    "distinct_tokens": 8_000_000,
+    "tokens_by_length": {"256": 8_800_000, "1000": 1_200_000},
+    "shards": "0123456789abcdef",
+    "tokenizer": {"kind": "wordpiece", "vocab_size": 8000},
+    "sources": {"news": 20_000_000},
     "steps": 2500,
     "seen_in_pretraining": ["race"],
     "parameters": {"total": 7_000_000, "embedding": 2_000_000, "non_embedding": 5_000_000},
@@ -98,7 +103,8 @@ def test_card_states_its_figures(tmp_path: Path) -> None:
         "1.25 h, 2,222 tokens/s",
         "4.321 nats a target at length 256, 4.567 nats a target at length 1000",
         "| news | 20,000,000 | 1,000 | 15,000,000 | 0.500% | 0.100% |",
-        "(50%; about 7,492,500 words)",
+        "read 8,000,000 (40%) at least once, and 10,000,000 in all (about 7,492,500 words)",
+        "| sequence lengths | 256 (88%), then 1000 (12%) of the tokens |",
         "| blimp | 12,000 | 0.0800% |\n| glue/rte | 3,000 | 0.0200% |",
         "training split of `race`",
         "CC BY 2.5; research only",
@@ -120,6 +126,7 @@ def test_card_compares_with_the_bundled_models(
 ) -> None:
     peer = META | {
         "objective": "span_corruption",
+        "shards": "99",
         "loss_positions_per_token": 0.2041,
         "flops_per_token": 18.26e6,
         "parameters": {"total": 6_800_000, "embedding": 2_000_000, "non_embedding": 4_800_000},
@@ -134,6 +141,10 @@ def test_card_compares_with_the_bundled_models(
     assert card.index("## What is equal and what is not") < card.index("## Data")
     for expected in (
         "| | t5 | toy | |",
+        # of the shards, not of what the recipe asks for
+        "| text | news 100%; decontaminated: yes | news 100%; decontaminated: yes | equal |",
+        "| hash of tokens and tokenizer | 99 | 0123456789ab | differs |",
+        "| tokenizer | WordPiece, 8,000 | WordPiece, 8,000 | equal |",
         "| raw tokens read (T) | 10,000,000 | 10,000,000 | equal |",
         "| loss positions a raw token | 0.204 | 1.000 | differs |",
         "| training FLOPs a raw token | 18.3 M | 41.4 M | differs |",
@@ -147,7 +158,7 @@ def test_card_of_each_family_says_how_to_use_it(tmp_path: Path) -> None:
     for family, kind, tag, use in (
         ("decoder", "gpt2", "text-generation", "No token is added by itself"),
         ("encoder", "bert", "fill-mask", "adds `[CLS]` and `[SEP]`"),
-        ("encoder-decoder", "t5", "text-generation", "starts with `[PAD]`"),
+        ("encoder-decoder", "t5", "text2text-generation", "starts with `[PAD]`"),
     ):
         recipe = META["recipe"]
         recipe = recipe | {"architecture": recipe["architecture"] | {"type": kind}}

@@ -39,12 +39,30 @@ def test_documents_without_duplicates_and_stubs(tmp_path: Path) -> None:
     assert (counts.documents, counts.duplicates, counts.stubs) == (4, 1, 1)
 
 
+def test_a_document_of_two_sources_is_read_once(tmp_path: Path) -> None:
+    rng = random.Random(2)
+    both, own = made_up_text(rng), made_up_text(rng)
+    write_source(tmp_path, "a", [both])
+    write_source(tmp_path, "b", [both, own])
+    corpus = Corpus(tmp_path)
+    for _ in range(2):  # read again, nothing changes
+        assert [list(corpus.documents(source)) for source in "ab"] == [[both], [own]]
+    assert corpus.counts["b"].duplicates == 1
+
+
 def test_corpus_errors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no \.parquet file"):
         Corpus(tmp_path)
     pq.write_table(pa.table({"body": ["x"]}), tmp_path / "x.parquet")
     with pytest.raises(InputError, match="no column `text`"):
         list(Corpus(tmp_path).documents("x"))
+    pq.write_table(pa.table({"text": [1]}), tmp_path / "x.parquet")
+    with pytest.raises(InputError, match="column `text` holds int64; a corpus file has strings"):
+        Corpus(tmp_path)
+    (tmp_path / "x.parquet").unlink()
+    (tmp_path / "x.parquet").mkdir()
+    with pytest.raises(InputError, match="damaged or no parquet file"):
+        Corpus(tmp_path)
 
 
 def test_held_out_share_is_about_as_asked() -> None:

@@ -1,5 +1,6 @@
 """Shards, packed rows, atomic files."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from benchsuite.pretrain.shards import (
     read_shards,
     write_shards,
 )
+
+TOLD = {"train_tokens": 400, "validation_tokens": 0, "decontaminated": False, "sources": {}}
 
 
 def test_shards_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,11 +56,11 @@ def test_a_failed_encoding_leaves_the_shards_as_they_were(
 ) -> None:
     monkeypatch.setattr(shards_module, "SHARD_TOKENS", 100)
     write_shards([np.full(350, 1)], tmp_path, "train")
-    (tmp_path / META).write_text("{}")
+    (tmp_path / META).write_text(json.dumps(TOLD))
     with pytest.raises(InputError, match="does not fit uint16"):
         write_shards([np.full(150, 2), np.array([70_000])], tmp_path, "train")
     assert read_shards(tmp_path, "train").tolist() == [1] * 350
-    assert read_meta(tmp_path) == {}
+    assert read_meta(tmp_path) == TOLD
     assert len(list(tmp_path.iterdir())) == 5
 
 
@@ -102,15 +105,27 @@ def test_a_damaged_shard_is_named(damage: Callable[[Path], object], tmp_path: Pa
 
 
 def test_shards_that_do_not_belong_together(tmp_path: Path) -> None:
-    (tmp_path / META).write_text('{"train_tokens": 400}')
+    (tmp_path / META).write_text(json.dumps(TOLD))
     check_shards(np.arange(400), tmp_path, "train", vocab_size=400)
     with pytest.raises(InputError, match=r"399 train tokens, shards\.json tells 400; copy all"):
         check_shards(np.arange(399), tmp_path, "train", vocab_size=400)
     with pytest.raises(InputError, match="of another tokenizer"):
         check_shards(np.arange(400), tmp_path, "train", vocab_size=399)
-    (tmp_path / META).write_text("{")
-    with pytest.raises(InputError, match=r"shards\.json is damaged"):
-        read_meta(tmp_path)
+    for damaged in ("{", "[]", "{}", '{"train_tokens": 400}'):
+        (tmp_path / META).write_text(damaged)
+        with pytest.raises(InputError, match=r"shards\.json is damaged"):
+            read_meta(tmp_path)
+
+
+def test_tokens_read_at_several_lengths_are_counted_once() -> None:
+    rows = Rows(np.zeros(101, dtype=np.uint16), seed=3)
+    seen = np.zeros(101, dtype=bool)
+    for length, count in ((10, 4), (25, 2)):
+        for start in [rows._order(length, 0)[i] * length for i in range(count)]:
+            seen[start : start + length] = True
+    assert rows.distinct({10: 4, 25: 2}) == seen.sum() < 90
+    # more than an epoch reads all that rows of this length reach
+    assert rows.distinct({25: 9}) == 100
 
 
 def test_an_epoch_covers_every_window_once_and_the_next_differs() -> None:

@@ -10,6 +10,7 @@ from benchsuite.pretrain.corpus import Corpus
 from benchsuite.pretrain.encoding import encode_corpus
 from benchsuite.pretrain.shards import read_meta, read_shards
 from benchsuite.pretrain.tokenizer import load_tokenizer
+from tests.pretrain.conftest import write_source
 from tests.tiny import tiny_tokenizer
 
 
@@ -20,6 +21,18 @@ def test_bad_settings_are_refused_in_one_line(
         encode_corpus(corpus, tokenizer, tmp_path, tokens=100, mix={"novels": 1.0})
     with pytest.raises(InputError, match="needs a token count"):
         encode_corpus(corpus, tokenizer, tmp_path, mix={"fables": 1.0})
+    with pytest.raises(InputError, match="number of tokens must be above 0"):
+        encode_corpus(corpus, tokenizer, tmp_path, tokens=0)
+
+
+def test_a_text_that_spells_special_tokens_is_text(tokenizer: Path, tmp_path: Path) -> None:
+    told = "They wrote <extra_id_0> and [MASK] and <|endoftext|> on the wall. " * 8
+    write_source(tmp_path / "corpus", "only", [told])
+    encode_corpus(tmp_path / "corpus", tokenizer, tmp_path / "shards")
+    ids = read_shards(tmp_path / "shards", "train")
+    face = load_tokenizer(tokenizer)
+    assert [id for id in ids if id in face.all_special_ids] == [face.eos_token_id]
+    assert face.decode(ids[:-1]) == told.strip()
 
 
 def test_a_tokenizer_without_the_shared_special_tokens_is_refused(

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from benchsuite.errors import InputError
+from benchsuite.pretrain.checkpoint import KEYS
 from benchsuite.pretrain.evidence import blimp_section, harness_section, trials_section
 from benchsuite.records import Headline, Record, Result, write
 
@@ -110,7 +111,10 @@ def test_trials_are_read_off_their_runs(tmp_path: Path) -> None:
         "batch_tokens": 4096,
         "architecture": {"position_table": "sinusoidal"},
     }
-    torch.save({"recipe": recipe}, tmp_path / "checkpoint.pt")
+    with pytest.raises(InputError, match="holds no run"):
+        trials_section([tmp_path])
+    content = {"recipe": recipe} | dict.fromkeys(KEYS - {"recipe"})
+    torch.save(content, tmp_path / "checkpoint.pt")
     log = tmp_path / "log.jsonl"
     step = {"step": 2, "tokens": 8192, "loss": 5.0, "seconds": 90.0}
     log.write_text(json.dumps(step) + "\n")

@@ -19,11 +19,12 @@ from benchsuite.cli import main
 from benchsuite.errors import InputError
 from benchsuite.models.registry import load_model
 from benchsuite.pretrain import loop
-from benchsuite.pretrain.loop import Trainer, pretrain
+from benchsuite.pretrain.loop import Trainer
 from benchsuite.pretrain.model import _POSITION_TABLES, FAMILIES
 from benchsuite.pretrain.objectives import causal_lm
 from benchsuite.pretrain.progress import phase_at
 from benchsuite.pretrain.recipe import Recipe, load_recipe
+from benchsuite.pretrain.run import pretrain
 from benchsuite.pretrain.shards import META, write_shards
 from benchsuite.training.export import held_out_loss
 from tests.pretrain.conftest import OBJECTIVES, quiet, read_log
@@ -341,6 +342,33 @@ def test_from_corpus_to_model(
     before = (tmp_path / "run" / "shards" / "shards.json").stat().st_mtime_ns
     pretrain(path, corpus, tmp_path / "run", tokens=1024, echo=quiet)
     assert (tmp_path / "run" / "shards" / "shards.json").stat().st_mtime_ns == before
+
+
+def test_shards_of_another_recipe_are_not_taken(
+    write_recipe: Callable[..., Path], corpus: Path, tmp_path: Path
+) -> None:
+    path = write_recipe(tokenizer={"vocab_size": 320}, budget={"tokens": 512})
+    pretrain(path, corpus, tmp_path / "run", echo=quiet)
+    (tmp_path / "run" / "checkpoint.pt").unlink()
+    path = write_recipe(tokenizer={"vocab_size": 340}, budget={"tokens": 512})
+    with pytest.raises(InputError, match="shards was made by another recipe; delete it to encode"):
+        pretrain(path, corpus, tmp_path / "run", echo=quiet)
+
+
+def test_a_run_says_what_it_read(recipe: Path, shards: Path, tmp_path: Path) -> None:
+    folder = pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+    meta = json.loads((folder / "benchsuite.json").read_text())
+    assert meta["tokens_by_length"] == {"32": 2560, "64": 2560}
+    assert 2560 < meta["distinct_tokens"] <= meta["tokens"] == 5120
+    assert meta["tokenizer"] == {"kind": "bpe", "vocab_size": 400}
+    assert set(meta["sources"]) == {"fables", "letters"}
+    assert meta["hardware"].endswith(torch.__version__)
+
+
+@pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf")])
+def test_a_budget_is_a_time(minutes: float, recipe: Path, shards: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the budget must be above 0"):
+        pretrain(recipe, None, tmp_path / "run", shards=shards, minutes=minutes, echo=quiet)
 
 
 def test_lengths_follow_their_shares(settings: dict) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from benchsuite.errors import InputError
 from benchsuite.pretrain import equality, publish
-from benchsuite.pretrain.loop import pretrain
+from benchsuite.pretrain.encoding import encode_corpus
+from benchsuite.pretrain.run import pretrain
 from tests.pretrain.conftest import quiet
 
 
@@ -36,6 +37,24 @@ def test_a_finished_run_is_published_with_its_trials(
     assert (model / weights).read_bytes() == (run / "model" / weights).read_bytes()
     text = (model / "README.md").read_text()
     assert text.index("## Loss") < text.index("## Trials") < text.index("## Limits")
+
+
+def test_what_fails_leaves_the_models_as_they_were(
+    root: Path, recipe: Path, shards: Path, tokenizer: Path, corpus: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    pretrain(recipe, None, run, shards=shards, tokens=512, echo=quiet)
+    publish.publish([run], shards)
+    before = (root / "models" / "tiny" / "README.md").read_text()
+    with pytest.raises(InputError, match="holds no run"):
+        publish.publish([run], shards, trials=[tmp_path / "tiny-missing"])
+    with pytest.raises(InputError, match="are both named 'tiny'"):
+        publish.publish([run, run], shards)
+    encode_corpus(corpus, tokenizer, tmp_path / "fewer", tokens=5000)
+    with pytest.raises(InputError, match="was trained on other shards than"):
+        publish.publish([run], tmp_path / "fewer")
+    assert (root / "models" / "tiny" / "README.md").read_text() == before
+    assert [path.name for path in root.rglob("*") if path.is_dir()] == ["models", "tiny"]
 
 
 def test_an_unfinished_run_changes_nothing(root: Path, shards: Path, tmp_path: Path) -> None:

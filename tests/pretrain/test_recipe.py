@@ -89,6 +89,12 @@ def _change(settings: dict, path: str, value: object) -> None:
         ("optimizer.name", "adamw", "adamw_lr is for muon"),
         ("schedule", {"warmup": 1.0}, "schedule.warmup: .*less than 1"),
         ("name", "../x", "name: "),
+        ("budget.tokens", True, "budget.tokens: a number is asked for, not a boolean"),
+        ("optimizer.lr", True, "optimizer.lr: a number is asked for, not a boolean"),
+        ("optimizer.lr", float("inf"), "optimizer.lr: .*finite number"),
+        ("optimizer.betas", [0.9, 1.0], "optimizer.betas.1: .*less than 1"),
+        ("architecture.dropout", 1.0, "architecture.dropout: .*less than 1"),
+        ("seed", 10**23, "seed: .*less than"),
     ],
 )
 def test_bad_settings_give_one_line(
@@ -113,6 +119,14 @@ def test_files_that_are_no_recipe(tmp_path: Path, text: str, message: str) -> No
     with pytest.raises(InputError, match=message) as caught:
         load_recipe(file)
     assert "\n" not in str(caught.value)
+
+
+def test_a_misspelt_key_is_named_before_the_missing_one(settings: dict, tmp_path: Path) -> None:
+    settings["architecture"]["hiden_size"] = settings["architecture"].pop("hidden_size")
+    file = tmp_path / "bad.yaml"
+    file.write_text(yaml.safe_dump(settings))
+    with pytest.raises(InputError, match="hiden_size: unknown key; did you mean hidden_size"):
+        load_recipe(file)
 
 
 def test_a_missing_recipe(tmp_path: Path) -> None:

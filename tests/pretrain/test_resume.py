@@ -15,8 +15,11 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelFo
 from benchsuite.errors import InputError
 from benchsuite.pretrain import loop
 from benchsuite.pretrain.encoding import encode_corpus
-from benchsuite.pretrain.loop import Trainer, pretrain
+from benchsuite.pretrain.folder import alone_in
+from benchsuite.pretrain.loop import Trainer
+from benchsuite.pretrain.progress import State
 from benchsuite.pretrain.recipe import load_recipe
+from benchsuite.pretrain.run import pretrain
 from benchsuite.pretrain.tokenizer import train_tokenizer
 from tests.pretrain.conftest import quiet, read_log
 
@@ -130,10 +133,70 @@ def test_half_a_line_at_the_end_of_the_log_is_dropped(
 def test_a_bad_line_within_the_log_is_named(recipe: Path, shards: Path, tmp_path: Path) -> None:
     pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
-    lines[4] = lines[4][:10]
-    (tmp_path / "log.jsonl").write_text("\n".join(lines))
-    with pytest.raises(InputError, match=r"log\.jsonl: line 5 is no JSON; delete that line"):
+    for bad in (lines[4][:10], "{}", "5"):
+        (tmp_path / "log.jsonl").write_text("\n".join([*lines[:4], bad, *lines[5:]]))
+        with pytest.raises(InputError, match=r"log\.jsonl: line 5 is damaged; put the log back"):
+            pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+
+
+@pytest.mark.parametrize("kept", [slice(0), slice(1, None)])
+def test_a_log_without_all_steps_is_named(
+    kept: slice, recipe: Path, shards: Path, tmp_path: Path
+) -> None:
+    pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    (tmp_path / "log.jsonl").write_text("\n".join(lines[kept]))
+    with pytest.raises(InputError, match=r"log\.jsonl does not hold each step up to 20"):
         pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+
+
+def test_a_finished_run_stays_as_it_is(recipe: Path, shards: Path, tmp_path: Path) -> None:
+    pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    pretrain(recipe, None, tmp_path, shards=shards, threads=1, echo=quiet)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    with pytest.raises(InputError, match="the budget is used up already; give a larger one"):
+        pretrain(recipe, None, tmp_path, shards=shards, tokens=512, echo=quiet)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_flipped_bit_of_a_checkpoint_is_found(recipe: Path, shards: Path, tmp_path: Path) -> None:
+    pretrain(recipe, None, tmp_path, shards=shards, tokens=512, echo=quiet)
+    path = tmp_path / "checkpoint.pt"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"checkpoint\.pt is damaged"):
+        pretrain(recipe, None, tmp_path, shards=shards, tokens=512, echo=quiet)
+
+
+def test_a_run_begun_anew_has_no_steps_of_the_old_one(
+    recipe: Path, shards: Path, tmp_path: Path
+) -> None:
+    stale = tmp_path / "step-64"
+    stale.mkdir()
+    pretrain(recipe, None, tmp_path, shards=shards, tokens=512, echo=quiet)
+    assert not stale.exists()
+
+
+def test_two_processes_do_not_train_in_one_folder(
+    recipe: Path, shards: Path, tmp_path: Path
+) -> None:
+    with (
+        alone_in(tmp_path),
+        pytest.raises(InputError, match="another process trains in .*; wait for it"),
+    ):
+        pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
+    pretrain(recipe, None, tmp_path, shards=shards, tokens=512, echo=quiet)
+
+
+def test_time_is_counted_by_machine() -> None:
+    state = State()
+    state.spend(3600, "one, 1 thread")
+    assert state.machines() == "one, 1 thread"
+    state.spend(1800, "other, 2 threads")
+    assert state.machines() == "one, 1 thread (1.00 h); other, 2 threads (0.50 h)"
+    assert state.seconds == 5400
 
 
 @pytest.mark.parametrize("keep", [0, 3, 1000, 5000, 70_000, -1])
@@ -157,13 +220,13 @@ def test_a_checkpoint_runs_no_code(recipe: Path, shards: Path, tmp_path: Path) -
         pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
 
 
-def test_shards_of_another_vocabulary_do_not_resume(
+def test_other_shards_do_not_resume(
     recipe: Path, shards: Path, corpus: Path, tmp_path: Path
 ) -> None:
     pretrain(recipe, None, tmp_path / "run", shards=shards, tokens=512, echo=quiet)
     train_tokenizer(corpus, tmp_path / "tokenizer", vocab_size=320)
     encode_corpus(corpus, tmp_path / "tokenizer", tmp_path / "other")
-    with pytest.raises(InputError, match="another vocabulary; give another --out"):
+    with pytest.raises(InputError, match="holds a run on other shards; give another --out"):
         pretrain(recipe, None, tmp_path / "run", shards=tmp_path / "other", echo=quiet)
 
 

@@ -42,7 +42,8 @@ class Objective(BaseObjective):
         unit = "whole words" if self.whole_word else "tokens"
         return (
             f"masked LM: {self.rate:.0%} of the {unit}, of which {self.mask_share:.0%} [MASK], "
-            f"{self.random_share:.0%} random, the rest unchanged; drawn anew at each reading"
+            f"{self.random_share:.0%} random, the rest unchanged; drawn anew at each reading; "
+            f"{self.split_rate:.0%} of the rows in two segments"
         )
 
     def window(self, length: int) -> int:
@@ -100,10 +101,13 @@ class Objective(BaseObjective):
         goes_on[1:] = first[ids[1:]] & last[ids[:-1]]
         words = np.split(allowed, np.flatnonzero(~goes_on[allowed])[1:])
         chosen: list[int] = []
-        for number in random.permutation(len(words)):
+        order = random.permutation(len(words))
+        for number in order:
             # a word that would exceed the count is passed over, as in the paper's code
             if len(chosen) + len(words[number]) <= count:
                 chosen.extend(words[number])
+        if not chosen and len(allowed):  # short rows of long words: a batch needs a target
+            chosen.extend(words[order[0]][:count])
         return np.array(chosen, dtype=np.int64)
 
     def loss(self, model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -38,6 +38,11 @@ class Objective(BaseObjective):
         return (
             f"span corruption: {self.rate:.0%} of the tokens in spans of {self.mean_span:g} on "
             f"average, at most {self.sentinels - 1} spans a row"
+            + (
+                f", {self.shifted:.0%} of the rows numbered from a random one"
+                if self.shifted
+                else ""
+            )
         )
 
     def window(self, length: int) -> int:

@@ -10,7 +10,8 @@ from benchsuite.pretrain.model import build_model
 from benchsuite.pretrain.objectives.base import Vocabulary
 from benchsuite.pretrain.objectives.masked_lm import IGNORED, Objective
 from benchsuite.pretrain.recipe import Architecture
-from tests.pretrain.objectives.conftest import make_batch
+from benchsuite.pretrain.tokenizer import load_tokenizer
+from tests.pretrain.objectives.conftest import SHARED_TOKENIZER, make_batch
 
 
 def restored(batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -153,6 +154,13 @@ def test_loss_is_that_of_transformers(
     theirs = torch.autograd.grad(plain, list(model.parameters()))
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4)
+
+
+def test_short_rows_of_long_words_have_a_target(vocabulary: Vocabulary) -> None:
+    # rows of 5 tokens have one target, and the only word is longer
+    word = load_tokenizer(SHARED_TOKENIZER)("extraordinarilyunbelievable").input_ids[:6]
+    batch = Objective(whole_word=True).example(np.array(word), vocabulary, np.random.default_rng(0))
+    assert (batch["labels"] >= 0).sum() == 1
 
 
 def test_a_row_of_nothing_but_special_tokens(vocabulary: Vocabulary) -> None:

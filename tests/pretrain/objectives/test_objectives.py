@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from benchsuite.errors import InputError
 from benchsuite.models.registry import load_model
 from benchsuite.pretrain import objectives
-from benchsuite.pretrain.loop import pretrain
 from benchsuite.pretrain.model import build_model, parameter_counts, weights_by_part
 from benchsuite.pretrain.objectives import objective_class, objective_names
 from benchsuite.pretrain.objectives.base import Vocabulary
 from benchsuite.pretrain.recipe import load_recipe
+from benchsuite.pretrain.run import pretrain
 from tests.pretrain.objectives.conftest import make_batch
 
 RECIPES = Path(__file__).parents[3] / "baselines" / "recipes"

@@ -1,0 +1,36 @@
+"""The folder of a run: made where it is missing, and held by one process at a time."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from benchsuite.errors import InputError
+
+
+def make_folder(out: Path) -> None:
+    """Make the run's folder. Raises InputError where nothing can be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make {out}: {error.strerror}; give another --out") from error
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise InputError(f"{out} cannot be written to; give another --out")
+
+
+@contextlib.contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """Raises InputError where another process works in the folder; its lock dies with it."""
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            f"another process trains in {out}; wait for it, or give another --out"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
