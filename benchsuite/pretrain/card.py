@@ -170,11 +170,11 @@ def _data(meta: dict, corpus: dict) -> str:
             f"| {_share(counts, 'paragraphs')} | {_share(counts, 'words')} |"
         )
     total = corpus["train_tokens"] + corpus["validation_tokens"]
+    distinct = meta["distinct_tokens"]
     lines += [
         "",
         f"{corpus['train_tokens']:,} training tokens were encoded in random order, of which the "
-        f"run read {meta['distinct_tokens']:,} "
-        f"({meta['distinct_tokens'] / corpus['train_tokens']:.0%}) at least once, and "
+        f"run read {distinct:,} ({distinct / corpus['train_tokens']:.0%}) at least once, and "
         f"{meta['tokens']:,} in all (about {meta['tokens'] * words / total:,.0f} words): each row "
         "length goes through the text in an order of its own.",
         "Documents were cleaned of left-over markup; exact duplicates and stubs were dropped, and "

@@ -50,7 +50,9 @@ def publish(
         name = meta["recipe"]["name"]
         if name in models:
             raise InputError(f"{models[name]} and {run} are both named {name!r}")
-        if meta.get("shards", digest) != digest:  # runs of before this key do without
+        if "shards" not in meta:
+            raise InputError(f"{run} is of an earlier version; delete its model and resume it")
+        if meta["shards"] != digest:
             raise InputError(f"{run} was trained on other shards than {shards}")
         models[name] = run
     root = baselines_root() / "models"
@@ -61,10 +63,8 @@ def publish(
             if (root / name).is_dir():
                 (root / name).rename(kept[name])
         try:
-            for (
-                name,
-                run,
-            ) in models.items():
+            # all of them first: each card compares with the others
+            for name, run in models.items():
                 shutil.copytree(run / "model", root / name)
             for name, run in models.items():
                 sections = _sections(name, root / name, store, trials, harness)
