@@ -251,7 +251,7 @@ import sys
 from importlib.metadata import packages_distributions, requires
 
 light = {"torch", "transformers", "tokenizers", "numpy", "pyyaml", "pydantic", "typer", "rich",
-         "safetensors"}
+         "safetensors", "filelock"}
 needed = {one.split(">")[0].split("[")[0] for one in requires("benchsuite") if "extra" not in one}
 heavy = needed - light
 assert {"pandas", "pyarrow", "scikit-learn", "scipy", "datasets"} <= heavy
@@ -266,7 +266,10 @@ main(sys.argv[1:])
 def test_shards_are_trained_on_with_little_installed(
     recipe: Path, shards: Path, tmp_path: Path
 ) -> None:
-    """A bare machine with a GPU has torch; safetensors comes with transformers, rich with typer."""
+    """A bare machine with a GPU has torch.
+
+    filelock comes with torch, safetensors with transformers, rich with typer.
+    """
     command = [sys.executable, "-c", ABSENT, "pretrain", str(recipe), "--tokens", "512"]
     subprocess.run([*command, "--shards", str(shards), "--out", str(tmp_path / "run")], check=True)
     assert (tmp_path / "run" / "model" / "README.md").is_file()
