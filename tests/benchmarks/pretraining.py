@@ -83,7 +83,7 @@ def random_shards(folder: Path) -> Path:
     tokenizer.save_pretrained(folder / "tokenizer")
     ordinary = sorted(set(range(len(tokenizer))) - set(tokenizer.added_tokens_decoder))
     draw = np.random.default_rng(0)
-    meta: dict[str, Any] = {"decontaminated": False}
+    meta: dict[str, Any] = {"decontaminated": False, "sources": {}}
     for split in ("train", "validation"):
         meta[f"{split}_tokens"] = write_shards([draw.choice(ordinary, TOKENS)], folder, split)
     (folder / META).write_text(json.dumps(meta))
