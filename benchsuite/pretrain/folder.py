@@ -1,4 +1,4 @@
-"""The folder of a run: made where it is missing, and held by one process at a time."""
+"""The folder that `--out` names: made where it is missing, held by one process at a time."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from benchsuite.errors import InputError
 
 
 def make_folder(out: Path) -> None:
-    """Make the run's folder. Raises InputError where nothing can be written."""
+    """Make a folder to write to. Raises InputError where nothing can be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

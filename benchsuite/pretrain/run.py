@@ -63,7 +63,7 @@ def _prepare(
 ) -> Path:
     """Tokenizer and shards in `out`, made only when missing."""
     folder = out / "shards"
-    # what the shards depend on: those of another recipe or corpus are not taken for this one's
+    # what of a recipe the shards depend on: those of another are not taken for this one's
     made = {
         "tokenizer": recipe.tokenizer.model_dump(),
         "tokens": recipe.corpus.tokens,

@@ -22,6 +22,7 @@ from transformers import PreTrainedTokenizerFast
 from benchsuite.errors import InputError
 from benchsuite.pretrain.corpus import Corpus
 from benchsuite.pretrain.equality import KIND_NAMES
+from benchsuite.pretrain.folder import make_folder
 
 Kind = Literal["bpe", "wordpiece", "unigram"]
 
@@ -233,10 +234,7 @@ def train_tokenizer(
     texts = list(Corpus(corpus).sample(characters))
     if not texts:
         raise InputError(f"no text to train on in {corpus}: stubs, duplicates or held-out only")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make {out}: {error.strerror}; give another --out") from error
+    make_folder(out)
     tokenizer = wrap(_TRAIN[kind](texts, vocab_size))
     tokenizer.save_pretrained(out)
     return tokenizer
