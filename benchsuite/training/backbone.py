@@ -39,7 +39,9 @@ class Backbone(nn.Module):
         else:
             self.body = network.base_model
         self.width: int = network.config.hidden_size
-        self.scale = _unit_scale(self.body if self.decoder is None else self.decoder)
+        self.scale = 1.0
+        if family == "encoder-decoder":
+            self.scale = _unit_scale(self.body if self.decoder is None else self.decoder)
         # In tuples, so that they are no modules of this one: where the output layer is not tied to
         # the embeddings it is none of the weights that a task with a head uses.
         self._to_vocabulary = (network.get_output_embeddings(),)
