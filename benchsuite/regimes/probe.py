@@ -44,15 +44,15 @@ class ProbeOptions(Options):
 class Probe:
     """Fits a linear classifier on the model's states, and nothing else.
 
-    Tokens for tagging (the first subword of each word), rows for choices (the option that scores
-    highest is taken), positions for spans (one classifier for the first, one for the last), whole
-    sequences otherwise. Without training no position has learned to stand for a whole sequence,
-    so that the mean over its tokens is the default of all families; a decoder of an
-    encoder-decoder, whose first state could, is not used.
+    Tokens for tagging (the first subword of each word, a decoder's last), rows for choices (the
+    option that scores highest is taken), positions for spans (one classifier for the first, one
+    for the last), whole sequences otherwise. Without training no position has learned to stand for
+    a whole sequence, so that the mean over its tokens is the default of all families; a decoder of
+    an encoder-decoder, whose first state could, is not used.
     """
 
     name: ClassVar[str] = "probe"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     summary: ClassVar[str] = "linear classifier on hidden states"
     trains: ClassVar[str] = "a linear classifier"
     source: ClassVar[str] = "Alain and Bengio 2017; Tenney et al. 2019"

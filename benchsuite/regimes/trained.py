@@ -40,7 +40,7 @@ class TrainedRegime(ABC):
     """
 
     name: ClassVar[str]
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     summary: ClassVar[str]
     trains: ClassVar[str]
     source: ClassVar[str]

@@ -13,7 +13,9 @@ from benchsuite.scoring.padding import pad_rows
 from benchsuite.training.items import Item
 
 POOL = 50
-"""Batches that are drawn together at random and then sorted by length among themselves."""
+"""Most batches that are drawn together at random and then sorted by length among themselves."""
+POOLS = 4
+"""Pools that an epoch has at least, or the same items would meet in a batch in every epoch."""
 
 
 @dataclass(slots=True)
@@ -70,16 +72,18 @@ def collate(
 def epoch_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
     """The batches of an epoch, as numbers of items: each item once, similar lengths together.
 
-    Items are shuffled, pools of POOL batches sorted by length, and the batches shuffled: batches
-    are random, but for their items being of about one length, so that little is padding.
+    Items are shuffled, pools of them sorted by length, and the batches shuffled: batches are
+    random, but for their items being of about one length, so that little is padding. Pools are as
+    large as those of transformers' `group_by_length`. The last batch may hold fewer, which count
+    for more: they are the shortest of a pool, and so others in every epoch.
     """
     generator = np.random.default_rng([seed, epoch])
     order = generator.permutation(len(lengths))
-    size = POOL * batch_size
+    size = max(1, min(len(lengths) // (POOLS * batch_size), POOL)) * batch_size
     batches: list[list[int]] = []
     for start in range(0, len(order), size):
         pool = order[start : start + size]
-        pool = pool[np.argsort(np.asarray(lengths)[pool], kind="stable")]
+        pool = pool[np.argsort(-np.asarray(lengths)[pool], kind="stable")]
         batches += [pool[at : at + batch_size].tolist() for at in range(0, len(pool), batch_size)]
     return [batches[number] for number in generator.permutation(len(batches))]
 

@@ -52,10 +52,11 @@ class ItemMaker:
     """Makes items of a task's kind for a family.
 
     pooling: position of a sequence that the head reads; an encoder-decoder's is its decoder's
-    first. Tags are learned and read at the first subword of each word (Devlin et al. 2019). An
-    answer is looked for in windows of the context that overlap. orders: whether the two texts of
-    a similarity task are read in both orders, for neither comes first; by default a decoder
-    does (Radford et al. 2018).
+    first. Tags are learned and read at the first subword of each word (Devlin et al. 2019), of a
+    decoder at its last, for at the first it has read a part of the word alone. An answer is looked
+    for in windows of the context that overlap. orders: whether the two texts of a similarity task
+    are read in both orders, for neither comes first; by default a decoder does (Radford et al.
+    2018).
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class ItemMaker:
     def _tagging(self, examples: Sequence[Example]) -> Iterator[Item]:
         texts = [" ".join(one.fields["tokens"]) for one in examples]
         room = self.layout.room(False)
+        at_last = self.layout.family == "decoder"
         encoded = self.layout.encode_with_offsets(texts)
         for number, (example, (ids, offsets)) in enumerate(zip(examples, encoded, strict=True)):
             joined = self.layout.join(ids[:room])
@@ -141,11 +143,15 @@ class ItemMaker:
                 while token < len(offsets) and offsets[token][1] <= at:
                     token += 1
                 # A word of characters that the tokenizer drops has no token of its own.
-                own = token < len(offsets) and offsets[token][0] < at + len(text)
+                end = at + len(text)
+                own = token < len(offsets) and offsets[token][0] < end
                 if own and token < room:
-                    positions.append(joined.first + token)
+                    read = token
+                    while at_last and read + 1 < min(room, len(ids)) and offsets[read + 1][0] < end:
+                        read += 1
+                    positions.append(joined.first + read)
                     words.append(word)
-                at += len(text) + 1
+                at = end + 1
             tags = example.target
             yield Item(
                 number,

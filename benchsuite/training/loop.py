@@ -289,7 +289,9 @@ class Trainer:
             if not all(bool(torch.isfinite(p).all()) for _, p in self.trained):
                 raise self._diverged("a weight")
             score = self.select()
-            warm = state.outcome.steps >= self.rise
+            # The step after the rise is the first at the peak: an epoch that ends with the rise, as
+            # a tenth of ten epochs does, is all warm-up.
+            warm = state.outcome.steps > self.rise
             if not warm or score > state.best:
                 # What a rising rate gave is a beginning, not a result: the next epoch replaces it.
                 state.best, state.stale = (score if warm else (-math.inf, -math.inf)), 0
