@@ -33,11 +33,15 @@ def readable_records(store: Path, *, needed: bool = True) -> tuple[list[Record],
 
 
 def records_of(stores: Sequence[Path]) -> tuple[list[Record], list[str]]:
-    """The records of several stores, as `readable_records` has each store's."""
+    """The records of several stores together, as `readable_records` has each store's.
+
+    Without those of a model's earlier weights, of which a line tells.
+    """
+    from benchsuite.report.superseded import of_newest_weights
+
     each = [readable_records(store) for store in stores]
-    return [record for found, _ in each for record in found], [
-        message for _, unreadable in each for message in unreadable
-    ]
+    found, superseded = of_newest_weights([record for found, _ in each for record in found])
+    return found, [*(message for _, unreadable in each for message in unreadable), *superseded]
 
 
 def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> None:
@@ -84,21 +88,24 @@ def write_report(
     out: folder, default `<store>/report`. page: whether to write the HTML, which takes seconds;
     one that is there already is written anew all the same, or goes. tasks_dirs: of a user's tasks.
     with_text: put texts of the datasets into it, of some wrong answers, from local data where it is
-    what a record was made from. A record that cannot be read is named in the report and left out of
-    its tables. Raises InputError where the store holds neither record nor profile, the folder
-    cannot be written, or the page's libraries are not installed.
+    what a record was made from. A record that cannot be read, or that is of a model's earlier
+    weights, is left out, and the report says so. Raises InputError where the store holds neither
+    record nor profile, the folder cannot be written, or the page's libraries are not installed.
     """
     from benchsuite.report import family, index, long_form, markdown, table
     from benchsuite.report.costs import profile_rows
+    from benchsuite.report.superseded import newest_profiles, of_newest_weights
 
-    measured, torn = profiles.read_all(store)
-    stored, unreadable = index.read_store(store, needed=not measured, tasks_dirs=tasks_dirs)
+    profiled, torn = profiles.read_all(store)
+    stored, unreadable = index.read_store(store, needed=not profiled, tasks_dirs=tasks_dirs)
     target = out or store / "report"
-    found = [one.record for one in stored]
+    measured = newest_profiles(profiled)
+    found, superseded = of_newest_weights([one.record for one in stored])
+    left = [*unreadable, *torn, *superseded]
     boards = table.build(found, index.by_key(stored))
     families = family.families_of(boards, found, measured)
     sections = family.to_markdown(families)
-    text = markdown.render(boards, [*unreadable, *torn], profile_rows(measured), sections)
+    text = markdown.render(boards, left, profile_rows(measured), sections)
     files: dict[str, str | bytes] = {
         "leaderboard.md": text,
         "leaderboard.csv": long_form.to_csv(found),
@@ -110,9 +117,7 @@ def write_report(
 
         texts = _texts(store, found, tasks_dirs) if with_text else {}
         try:
-            files["leaderboard.html"] = html.render(
-                boards, found, families, measured, [*unreadable, *torn], texts
-            )
+            files["leaderboard.html"] = html.render(boards, found, families, measured, left, texts)
         except InputError:
             if page:
                 raise

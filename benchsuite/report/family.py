@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from benchsuite.cells import digest
 from benchsuite.profiles import Profile
 from benchsuite.records import Record
 from benchsuite.report.kept import HEADER, Kept, compare_families
@@ -54,7 +57,9 @@ def families_of(
 ) -> Families:
     """The report of the records `found`, which the boards show."""
     kept, left = compare_families(boards, profiles)
-    return Families(kept, left, _equality(kept), equal_tables(found) if kept else [])
+    equality, others = _equality(kept, found)
+    left += [f"{name}: the installed model is of another training" for name in others]
+    return Families(kept, left, equality, equal_tables(found) if kept else [])
 
 
 def to_markdown(families: Families) -> list[str]:
@@ -75,12 +80,28 @@ def to_markdown(families: Families) -> list[str]:
     return [*lines, "", *(line for one in families.equal for line in section(one, "###"))]
 
 
-def _equality(found: Sequence[Kept]) -> list[tuple[str, ...]]:
-    """What is equal between the bundled models that the report compares; first a header."""
+def _equality(
+    kept: Sequence[Kept], found: Sequence[Record]
+) -> tuple[list[tuple[str, ...]], list[str]]:
+    """What is equal between the bundled models that the report compares; first a header.
+
+    And the names of those whose records tell of another training than the installed one's, of which
+    nothing can be said.
+    """
     from benchsuite.pretrain.equality import bundled_models, equality_table
 
-    names = {one.name for one in found}
-    models = {name: meta for name, meta in bundled_models().items() if name in names}
+    names = {one.name for one in kept}
+    said: dict[str, list[Any]] = defaultdict(list)
+    for record in found:
+        said[record.cell["model"]].append(record.provenance.get("pretraining"))
+    models, others = {}, []
+    for name, meta in bundled_models().items():
+        installed = (meta["tokens"], digest(meta["recipe"])[:8])
+        told = {(one.get("tokens"), one.get("recipe")) for one in said[name] if one}
+        if name in names and told <= {installed}:
+            models[name] = meta
+        elif name in names:
+            others.append(name)
     if len(models) < 2:
-        return []
-    return [("", *models, ""), *equality_table(models)]
+        return [], others
+    return [("", *models, ""), *equality_table(models)], others

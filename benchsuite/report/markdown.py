@@ -104,7 +104,7 @@ def render(
         lines += [*pipe_table(PROFILE_HEADER, measured, left=3), ""]
     lines += ["## How to read the tables", "", LEGEND, ""]
     if unreadable:
-        lines += ["## Records that could not be read", ""]
+        lines += ["## Records that are not in the tables", ""]
         lines += [f"- {escape(line)}" for line in unreadable]
     return "\n".join(lines).rstrip() + "\n"
 

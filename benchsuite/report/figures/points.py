@@ -105,27 +105,31 @@ def _share(record: Record) -> float | None:
 
 
 def forgotten(found: Sequence[Record]) -> list[Forgotten]:
-    """Records of exported networks beside those of the models they were made from."""
+    """Records of exported networks beside those of the weights that they were made from."""
     before = {
-        (record.cell["model"], _asking(record)): _value(record)
+        (record.cell["model"], record.parts_but(()).get("weights"), _asking(record)): _value(record)
         for record in found
         if _has_value(record) and "adapted" not in record.provenance
     }
-    groups: dict[tuple[str, str, str, str, str], dict[str, Record]] = defaultdict(dict)
+    groups: dict[tuple[str, str, str, str, str, float], dict[str, Record]] = defaultdict(dict)
     for record in found:
         made = record.provenance.get("adapted")
-        if made and _has_value(record) and (made["from"], _asking(record)) in before:
+        if not made or not _has_value(record):
+            continue
+        asking = _asking(record)
+        first = before.get((made["from"], made.get("weights"), asking))
+        if first is not None:
             how = [made["regime"]]
             if made.get("train_limit"):
                 how.append(f"{made['train_limit']:,} training examples")
             if made.get("tune"):
                 how.append("tuned")
             asked = f"{record.cell['task']} {record.cell['regime']}"
-            place = (made["from"], ", ".join(how), made["task"], asked, _asking(record))
+            place = (made["from"], ", ".join(how), made["task"], asked, asking, first)
             # A cell exported twice is one network.
             groups[place][made.get("key", record.key)] = record
     rows = []
-    for (model, regime, learned, asked, asking), by_cell in sorted(groups.items()):
+    for (model, regime, learned, asked, _, first), by_cell in sorted(groups.items()):
         group = list(by_cell.values())
         made = [record.provenance["adapted"] for record in group]
         rows.append(
@@ -137,7 +141,7 @@ def forgotten(found: Sequence[Record]) -> list[Forgotten]:
                 seeds=len({one["seed"] for one in made}),
                 distance=fmean(one["distance"] for one in made),
                 score=fmean(_value(record) for record in group),
-                before=before[model, asking],
+                before=first,
                 loss=_mean([one.get("held_out_loss") for one in made]),
                 loss_before=_mean([one.get("held_out_loss_before") for one in made]),
             )
