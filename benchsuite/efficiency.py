@@ -16,7 +16,8 @@ from benchsuite import profiles, provenance
 from benchsuite.cells import Cell, digest
 from benchsuite.errors import DataUnavailable, InputError, NotApplicable
 from benchsuite.models.registry import resolve_model
-from benchsuite.profiles import MOST_BUSY, Profile
+from benchsuite.profiles import Profile
+from benchsuite.provenance import MOST_BUSY
 from benchsuite.tasks.task import Task
 
 EXAMPLES = 64

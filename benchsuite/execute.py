@@ -157,18 +157,20 @@ def _run_cell(
     ):
         return standing, True
 
-    record = Record(cell=described, status="failed")
-    record.provenance = _provenance(started, cell, task, reference, _data_facts(splits, training))
+    facts = _provenance(started, cell, task, reference, _data_facts(splits, training))
+    record = Record(cell=described, status="failed", provenance=dict(facts))
     record.seen_in_pretraining = [
         seen for seen in reference.metadata.get("seen_in_pretraining", []) if _covers(seen, task.id)
     ]
     outcomes: pd.DataFrame | None = None
     error_text: str | None = None
+    watch = provenance.Watch()
     try:
         model = models.get(cell)
         outcomes = _measure(
             record, cell, task, regime, model, splits, training, folder, keep_artifacts, listener
         )
+        record.provenance |= provenance.beside(watch)
         record.status = "done"
     except (CellFailed, DataUnavailable, NotApplicable, InputError) as error:
         record.status, record.reason = _ending(error, regime, task, reference)
@@ -176,7 +178,14 @@ def _run_cell(
         error_text = traceback.format_exc()
         record.reason = f"unexpected {_one_line(error)}; traceback in {folder / ERROR_FILE}"
     if record.status == "done":
-        records.write(store, record, outcomes)
+        try:
+            records.write(store, record, outcomes)
+        except (TypeError, ValueError) as error:  # a plug-in's numbers that JSON does not have
+            error_text = traceback.format_exc()
+            reason = f"its record cannot be written ({_one_line(error)}); a regime's notes and a "
+            reason += "metric's values are finite numbers, texts, and lists of them"
+            record = Record(cell=described, status="failed", reason=reason, provenance=facts)
+    if record.status == "done":
         if "artifact_sha256" not in record.provenance:
             (folder / artifacts.ARTIFACT_FILE).unlink(missing_ok=True)  # of an earlier training
         if hasattr(regime, "clear"):

@@ -17,6 +17,7 @@ from pydantic import Field
 from benchsuite.cells import digest
 from benchsuite.errors import InputError
 from benchsuite.files import write_atomically
+from benchsuite.provenance import Watch
 from benchsuite.records import slug
 from benchsuite.versioned import Part, read_versioned
 
@@ -24,8 +25,6 @@ SCHEMA_VERSION = 1
 PROFILE_VERSION = 2
 """Of what is measured and how."""
 PROFILE_FILE = "profile.json"
-MOST_BUSY = 0.2
-"""Share of the processors that others may use; timings above it say little."""
 SAMPLE_SECONDS = 1.0
 
 
@@ -121,21 +120,7 @@ def busy() -> float:
 
     The load average would not do: it remembers a minute, and so this command's own last cell.
     """
-    before = _processor_times()
-    if before is None:
-        return min(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    watch = Watch()
     time.sleep(SAMPLE_SECONDS)
-    after = _processor_times() or before
-    total = after[1] - before[1]
-    return (after[0] - before[0]) / total if total else 0.0
-
-
-def _processor_times() -> tuple[int, int] | None:
-    """(in use, all) in ticks since the machine started; None where the system does not tell."""
-    try:
-        line = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
-    except OSError:
-        return None
-    ticks = [int(field) for field in line.split()[1:9]]
-    idle = ticks[3] + ticks[4]  # idle, and waiting for a disk
-    return sum(ticks) - idle, sum(ticks)
+    share = watch.others()
+    return min(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)) if share is None else share

@@ -16,6 +16,10 @@ from typing import Any
 import benchsuite
 
 INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+MOST_BUSY = 0.2
+"""Share of the processors that others may use; timings above it say little."""
+SHORTEST = 0.1
+"""Seconds over which that share can be told."""
 LIBRARIES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "scikit-learn", "pyarrow")
 
 
@@ -102,6 +106,47 @@ def command_line() -> str:
     below = f"{Path.cwd()}{os.sep}"
     arguments = [argument.removeprefix(below) for argument in sys.argv[1:]]
     return shlex.join(["bench" if name == "__main__.py" else name, *arguments])
+
+
+class Watch:
+    """How much of the machine others use from now on."""
+
+    def __init__(self) -> None:
+        self._before = _processor_seconds()
+
+    def others(self) -> float | None:
+        """Share of the processors' time that other processes had since, from 0 to 1.
+
+        None where the system does not tell, and of less than a tenth of a second.
+        """
+        after = _processor_seconds()
+        if self._before is None or after is None:
+            return None
+        used, own, whole = (b - a for a, b in zip(self._before, after, strict=True))
+        if whole < SHORTEST * (os.cpu_count() or 1):
+            return None
+        return min(1.0, max(0.0, (used - own) / whole))
+
+
+def beside(watch: Watch) -> dict[str, Any]:
+    """What a cell's times were measured beside: `threads` of its own, `busy` share of others."""
+    import torch
+
+    others = watch.others()
+    busy = None if others is None else round(others, 3)
+    return {"threads": torch.get_num_threads(), "busy": busy}
+
+
+def _processor_seconds() -> tuple[float, float, float] | None:
+    """(in use, of them by this process, all) since the machine started."""
+    try:
+        line = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
+    except OSError:
+        return None
+    ticks = [int(field) for field in line.split()[1:9]]
+    idle = ticks[3] + ticks[4]  # idle, and waiting for a disk
+    second = os.sysconf("SC_CLK_TCK")
+    return (sum(ticks) - idle) / second, sum(os.times()[:4]), sum(ticks) / second
 
 
 def collect(time: str, data: dict[str, dict[str, Any]], device: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator
+from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +20,7 @@ from pydantic import Field
 
 from benchsuite.errors import InputError
 from benchsuite.files import write_atomically
-from benchsuite.provenance import cores_of
+from benchsuite.provenance import MOST_BUSY, cores_of
 from benchsuite.tasks.example import own_cluster
 from benchsuite.versioned import Migrations, Part, read_versioned
 
@@ -123,11 +124,15 @@ class Record(Part):
 
     @property
     def is_crowded(self) -> bool:
-        """Whether other work ran on the machine as the cell began, so that its times say little.
+        """Whether other work ran on the machine beside the cell, so that its times say little.
 
-        The load average remembers a minute, and so the command's own last cell: only what one
-        command alone could not have caused counts.
+        Of records that do not say: whether it did as the cell began. The load average remembers a
+        minute, and so the command's own last cell: only what one command alone could not have
+        caused counts.
         """
+        busy = self.provenance.get("busy")
+        if busy is not None:
+            return bool(busy > MOST_BUSY)
         cores = cores_of(str(self.provenance.get("hardware")))
         load = self.provenance.get("load")
         return cores is not None and load is not None and load > CROWDED * cores
@@ -164,6 +169,8 @@ KINDS: dict[tuple[str, ...], Any] = {
     ("cost", "*"): NUMBER | None,
     ("provenance", "hardware"): str | None,
     ("provenance", "time"): str | None,
+    ("provenance", "threads"): int | None,
+    ("provenance", "busy"): NUMBER | None,
     ("provenance", "command"): str | None,
     ("provenance", "chosen"): dict,
     ("provenance", "chosen", "*"): dict,
@@ -210,17 +217,19 @@ def write(store: Path, record: Record, outcomes: pd.DataFrame | None) -> Path:
     """Store a record; an earlier one of the same key is replaced only by a whole new one.
 
     The outcomes are written first and the record names their hash, so that a reader notices a
-    pair that was torn by a crash between the two.
+    pair that was torn by a crash between the two. Raises ValueError, before anything is written,
+    where the record holds a number that JSON does not have.
     """
     folder = store / folder_name(record.cell)
-    folder.mkdir(parents=True, exist_ok=True)
-    if outcomes is not None:
-        content = _parquet_of(outcomes)
+    content = None if outcomes is None else _parquet_of(outcomes)
+    if content is not None:
         record.provenance["outcomes_sha256"] = hashlib.sha256(content).hexdigest()
-        write_atomically(folder / OUTCOMES_FILE, lambda file: file.write(content))
     text = to_json(record).encode("utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    if content is not None:
+        write_atomically(folder / OUTCOMES_FILE, methodcaller("write", content))
     write_atomically(folder / RECORD_FILE, lambda file: file.write(text))
-    if outcomes is None:
+    if content is None:
         (folder / OUTCOMES_FILE).unlink(missing_ok=True)
     return folder
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -320,10 +321,20 @@ def test_the_command(
     assert ended.value.code == 2 and "busy" in capsys.readouterr().err
 
 
-def test_busy_is_a_share() -> None:
-    # The fixture replaces it in the module only.
-    before = profiles._processor_times()
-    assert before is None or 0 <= before[0] <= before[1]
+def test_what_others_use_is_a_share_without_one_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = provenance.Watch()
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        pass
+    share = watch.others()
+    assert share is None or 0 <= share <= 1
+    # Two processors for a second: one and a half seconds in use, one of them by this process.
+    seconds = iter([(10.0, 3.0, 20.0), (11.5, 4.0, 22.0), (10.0, 3.0, 20.0), (10.0, 3.0, 20.01)])
+    monkeypatch.setattr(provenance, "_processor_seconds", lambda: next(seconds))
+    assert provenance.Watch().others() == pytest.approx(0.25)
+    assert provenance.Watch().others() is None
+    monkeypatch.setattr(provenance, "_processor_seconds", lambda: None)
+    assert provenance.Watch().others() is None
 
 
 def test_regimes_are_profiled_as_called(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import benchsuite
-from benchsuite import records
+from benchsuite import execute, records
 from benchsuite.errors import InputError, NotApplicable
+from benchsuite.records import Record
 from benchsuite.report import table
 from tests.tiny import tiny_bert, tiny_gpt2
 
@@ -197,6 +199,30 @@ def test_an_unforeseen_error_is_a_failed_cell_with_its_traceback(
     monkeypatch.undo()
     [record] = run()
     assert record.status == "done" and not (folder / "error.txt").exists()
+
+
+def test_numbers_that_no_record_can_hold_fail_their_cell_alone(
+    run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plug-in's metric, or the notes of its regime, may hold anything."""
+    real = execute._measure
+    calls = iter([math.inf, np.float32(1.0), 1.0])
+
+    def with_notes(record: Record, *arguments: Any) -> Any:
+        outcomes = real(record, *arguments)
+        record.provenance["odd"] = next(calls)
+        return outcomes
+
+    monkeypatch.setattr(execute, "_measure", with_notes)
+    for _ in range(2):
+        [record] = run()
+        folder = tmp_path / "store" / records.folder_name(record.cell)
+        assert record.status == "failed" and "cannot be written" in (record.reason or "")
+        assert records.read(folder).status == "failed"
+        assert not (folder / "outcomes.parquet").exists() and (folder / "error.txt").exists()
+    [record] = run()
+    assert record.status == "done" and not (folder / "error.txt").exists()
+    assert record.provenance["threads"] >= 1
 
 
 def test_what_the_support_table_refuses_is_not_applicable(run: Callable, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from benchsuite.check.arms import Outcome
 from benchsuite.check.policy import Policy
 from benchsuite.check.renaming import canonical
 from benchsuite.errors import InputError
-from benchsuite.profiles import MOST_BUSY, Profile
+from benchsuite.profiles import Profile
+from benchsuite.provenance import MOST_BUSY
 
 MORE_IS_BETTER = ("training_examples_per_s", "examples_per_s")
 REPEATED = (*MORE_IS_BETTER, "latency_s")

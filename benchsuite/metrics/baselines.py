@@ -24,6 +24,8 @@ def baselines(
 
     majority (classification, choice): always the class, or the position, that is most frequent in
         `train_targets` where given, else in the examples themselves; the first one on equality.
+    all_positive (classification by F1): always the class that F1 is of, for the majority's answer
+        has an F1 of 0 where that is the other one.
     chance: a uniform guess. Classification, choice and minimal pairs: every option tied, which is
         what constant logits get; F1 is then the ratio of expectations 2 p q / (p + q), with p the
         share of positives and q = 1 / classes. Regression: 0, the correlation with anything
@@ -41,6 +43,8 @@ def baselines(
     if task.kind in ("classification", "choice"):
         targets = train_targets or [example.target for example in scorable]
         said["majority"] = _majority(task, scorable, targets)
+    if task.kind == "classification" and task.headline_metric == "f1":
+        said["all_positive"] = [Prediction(task.positive_index)] * len(scorable)
     if task.kind in ("classification", "choice", "minimal_pair"):
         options = [option_count(task, example) for example in scorable]
         said["chance"] = [Prediction(0, tuple(range(count))) for count in options]

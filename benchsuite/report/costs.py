@@ -9,8 +9,8 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from benchsuite.cells import Cell
-from benchsuite.profiles import MOST_BUSY, Profile
-from benchsuite.provenance import cores_of
+from benchsuite.profiles import Profile
+from benchsuite.provenance import MOST_BUSY, cores_of
 from benchsuite.records import Record
 from benchsuite.report.numbers import digits
 
@@ -57,20 +57,28 @@ def place_of(cell: Mapping[str, Any]) -> Place:
     return (*named, *(str(cell.get(name) or usual) for name, usual in USUAL.items()), window)
 
 
-def cell_costs(rows: Sequence[Row]) -> dict[str, list[tuple[str, ...]]]:
-    """Cost rows by hardware, under COST_HEADER; a new head's parameters are trained ones.
+def machine_of(record: Record) -> str:
+    """The hardware a cell ran on, and its threads where they were not one a core."""
+    hardware, threads = str(record.provenance.get("hardware")), record.provenance.get("threads")
+    if threads in (None, cores_of(hardware)):
+        return hardware
+    return f"{hardware}, {threads} thread{'s' * (threads != 1)} in use"
 
-    Of several seeds on one hardware the mean; a parameter's number is the same for all.
+
+def cell_costs(rows: Sequence[Row]) -> dict[str, list[tuple[str, ...]]]:
+    """Cost rows by machine, under COST_HEADER; a new head's parameters are trained ones.
+
+    Of several seeds on one machine the mean; a parameter's number is the same for all.
     """
     costs: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     for row in rows:
         for task, entry in row.entries.items():
-            by_hardware = defaultdict(list)
+            by_machine = defaultdict(list)
             for record in entry.records:
                 if record.status == "done":
-                    by_hardware[str(record.provenance.get("hardware"))].append(record)
-            for hardware, found in by_hardware.items():
-                costs[hardware].append((row.model, row.regime, task, *_cost(found)))
+                    by_machine[machine_of(record)].append(record)
+            for machine, found in by_machine.items():
+                costs[machine].append((row.model, row.regime, task, *_cost(found)))
     return dict(costs)
 
 

@@ -20,12 +20,14 @@ import benchsuite
 from benchsuite import records
 from benchsuite.errors import InputError
 from benchsuite.files import write_atomically
+from benchsuite.metrics import METRICS_VERSION
 from benchsuite.outcomes import NotJudged, headline_of, read_tables, spec_of
+from benchsuite.paths import tasks_root
 from benchsuite.records import Record
 from benchsuite.stats.resampling import replicates_of
 from benchsuite.tasks.spec import TaskSpec
 
-VERSION = 2
+VERSION = 3
 COLUMNS = (
     ("folder", "string"),
     ("stamp", "string"),
@@ -127,11 +129,15 @@ def _stamp(folder: Path) -> str:
 
 
 def _stamp_of_tasks(tasks_dirs: Sequence[Path]) -> str:
-    """The contents of a user's task files: a task that has changed no longer judges its records."""
-    digest = hashlib.sha256()
-    for path in (path for one in tasks_dirs for path in sorted(one.rglob("*.yaml"))):
-        digest.update(path.read_bytes())
-    return f"; tasks {digest.hexdigest()[:16]}" if tasks_dirs else ""
+    """The contents of all task files, and the metrics' version.
+
+    A task that has changed no longer judges its records.
+    """
+    digest = hashlib.sha256(str(METRICS_VERSION).encode())
+    for folder in (tasks_root(), *tasks_dirs):
+        for path in sorted(folder.rglob("*.yaml")):
+            digest.update(path.read_bytes())
+    return f"; tasks {digest.hexdigest()[:16]}"
 
 
 def _measure_all(

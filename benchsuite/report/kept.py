@@ -12,7 +12,7 @@ import numpy as np
 from benchsuite.models.registry import UNTRAINED
 from benchsuite.profiles import Profile
 from benchsuite.records import Record
-from benchsuite.report.costs import Place, place_of
+from benchsuite.report.costs import Place, machine_of, place_of
 from benchsuite.report.numbers import digits, percent
 from benchsuite.report.standing import APART, Arm, comparable
 from benchsuite.report.table import TITLES, Board, row_settings
@@ -301,10 +301,10 @@ def _time(
 ) -> float | None:
     """Seconds of fitting as a share of full's; None where nothing is fitted.
 
-    Nor is it known where machines differ or one had other work beside.
+    Nor is it known where machines or threads differ or one had other work beside.
     """
     used = [record for task in tasks for record in (*mine[task], *full[task])]
-    if len({record.provenance.get("hardware") for record in used}) > 1:
+    if len({machine_of(record) for record in used}) > 1:
         return None
     if any(record.is_crowded for record in used):
         return None

@@ -28,7 +28,8 @@ LEGEND = "\n\n".join(
         "`mean` and `rank` (1 is best, with its 95% interval, likewise) are of rows that have all "
         "columns on the same data and caps; GLUE's mean takes both metrics of MRPC, QQP and STS-B, "
         "and leaves WNLI and AX out.",
-        "`trivial` is the majority label, no entity, or no answer; `bag of words`, a linear "
+        "`trivial` is the best of answers that are always the same: the majority label (by F1 the "
+        "positive one, if that is better), no entity, or no answer; `bag of words`, a linear "
         "classifier on the words of the same training examples.",
         "Marks. `±x`: the score is a mean over prompts, x the standard deviation between them, in "
         "points; `±x over n seeds`: likewise of seeds; `1 seed`: another seed may give another "
@@ -36,8 +37,8 @@ LEGEND = "\n\n".join(
         "their interval; `cap`: not all examples were used; `part`: the split at hand is not the "
         "whole official one; `N labels`: so many labelled examples were looked at; `seen`: the "
         "model's pretraining text holds this task's training passages; `apart`: on fewer or "
-        "other examples than the column's, or trained on more or fewer than most, and so neither "
-        "bold nor ranked; "
+        "other examples than the column's, or trained on more or fewer than most there, and so not "
+        "bold; "
         "`untested`: without its outcomes, which bold needs.",
         "Costs are of whole cells, scoring included; `(busy)`: the machine did other work beside.",
     )

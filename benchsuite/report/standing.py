@@ -151,9 +151,10 @@ def standings(
 ) -> dict[Key, tuple[float, Rank | None]]:
     """Mean over tasks and mean rank of each row that has all of them, on the same data and caps.
 
-    Ranks are by the headline metric; their intervals come from resampling the examples, and the
-    seeds where there are several, the same examples for all rows. A rank is None where there is
-    one row alone. Nothing is returned for fewer than two tasks, or where nobody has one of them.
+    Ranks are by the headline metric; their intervals come from resampling the examples, the same
+    for all rows, and from how several seeds scatter (of a single one nothing is known). A rank is
+    None where there is one row alone. Nothing is returned for fewer than two tasks, or where
+    nobody has one of them.
     """
     tasks = [task for task in tasks if task not in APART]
     if len(tasks) < 2 or any(all(task not in row for row in rows.values()) for task in tasks):
@@ -181,16 +182,18 @@ def standings(
 
 
 def redrawn(arm: Arm, generator: np.random.Generator) -> np.ndarray:
-    """Replicates (R,) of the mean over seeds, which are drawn with replacement too.
+    """Replicates (R,) of the mean over seeds, as far off as that of so few seeds may be.
 
-    Where a replicate is undefined (a correlation of equal values) the arm's own score stands.
+    Seeds drawn with replacement would scatter too little: of three the percentiles hold the true
+    mean in 73 of 100 cases, Student's t in 95. Where a replicate is undefined (a correlation of
+    equal values) the arm's own score stands.
     """
     assert arm.drawn is not None
     seeds, replicates = arm.drawn.shape
-    found: np.ndarray = arm.drawn[0]
+    found: np.ndarray = arm.drawn.mean(axis=0)
     if seeds > 1:
-        picks = generator.integers(0, seeds, size=(seeds, replicates))
-        found = np.take_along_axis(arm.drawn, picks, axis=0).mean(axis=0)
+        part, freedom = part_of(arm.scores)
+        found = found + part**0.5 * generator.standard_t(freedom, size=replicates)
     return np.where(np.isnan(found), arm.value, found)
 
 

@@ -16,7 +16,7 @@ from benchsuite.regimes.support import TRAINED
 from benchsuite.report.costs import cell_costs
 from benchsuite.report.numbers import METRIC_NAMES, percent, shown
 from benchsuite.report.seeds import OverSeeds, over_seeds
-from benchsuite.report.standing import Arm, arm_of, comparable, not_worse, standings, usual_cap
+from benchsuite.report.standing import Arm, arm_of, comparable, not_worse, standings
 from benchsuite.stats import Rank
 
 STATUS_TEXT = {
@@ -202,10 +202,9 @@ def _compare(board: Board, replicates: Mapping[str, np.ndarray]) -> dict[str, st
         }
         for number, row in enumerate(board.rows)
     }
-    cap = usual_cap(arm for row in arms.values() for arm in row.values())
     for task in board.columns:
         column = {number: row[task] for number, row in arms.items() if task in row}
-        alike = comparable(column, cap)
+        alike = comparable(column)
         best = not_worse({number: column[number] for number in alike})
         if alike:
             ways[task] = column[min(alike)].way
@@ -333,18 +332,24 @@ def _fill_references(board: Board, ways: Mapping[str, str]) -> None:
     values: dict[str, dict[str, str]] = defaultdict(dict)
     for row in board.rows:
         for task, entry in row.entries.items():
-            if task in row.arms and row.arms[task].way != ways[task]:
+            way = row.arms[task].way if task in row.arms else None
+            if task in ways and way != ways[task]:
                 continue
             for record in entry.records:
-                for name, value in record.baselines.items():
-                    known = values[_reference(name, record)]
-                    known.setdefault(task, percent(value))
+                for name, value in _references(record).items():
+                    values[name].setdefault(task, percent(value))
     board.references = sorted(values.items())
 
 
-def _reference(baseline: str, record: Record) -> str:
-    """What the row of a record's baseline is called."""
-    if baseline == "bag_of_words":
-        cap = _cap(record)
-        return f"bag of words ({cap})" if cap else "bag of words"
-    return "chance" if baseline == "chance" else "trivial"
+def _references(record: Record) -> dict[str, float | None]:
+    """A record's baselines by what their rows are called."""
+    found: dict[str, float | None] = {}
+    if record.trivial is not None:
+        found["trivial"] = record.trivial
+    for name, value in record.baselines.items():
+        if name == "chance":
+            found[name] = value
+        elif name == "bag_of_words":
+            cap = _cap(record)
+            found[f"bag of words ({cap})" if cap else "bag of words"] = value
+    return found

@@ -24,7 +24,12 @@ class TestBaselines:
         examples = make_examples([1, 1, 1, 0])
         f1 = baselines(make_task("classification", ["f1"]), examples)
         assert f1["majority"] == pytest.approx(2 * 0.75 / 1.75)
+        assert f1["all_positive"] == f1["majority"]
         assert f1["chance"] == pytest.approx(2 * 0.75 * 0.5 / 1.25)
+        rare = baselines(make_task("classification", ["f1"]), make_examples([1, 0, 0, 0]))
+        gold, ones = [1, 0, 0, 0], [1, 1, 1, 1]
+        assert rare["majority"] == 0.0
+        assert rare["all_positive"] == pytest.approx(sklearn.metrics.f1_score(gold, ones))
         matthews = baselines(make_task("classification", ["matthews"]), examples)
         assert matthews == {"majority": 0.0, "chance": 0.0}
 

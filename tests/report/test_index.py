@@ -189,3 +189,13 @@ def test_a_store_without_records_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no records here"):
         read_store(tmp_path)
     assert read_store(tmp_path, needed=False) == ([], [])
+
+
+def test_a_changed_bundled_task_or_metric_is_judged_anew(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_store(store)
+    monkeypatch.setattr(index, "METRICS_VERSION", "another")
+    seen = measured_again(monkeypatch)
+    read_store(store)
+    assert len(seen) == 3

@@ -241,3 +241,39 @@ def test_the_best_is_bold_and_whole_rows_have_a_mean_and_a_rank() -> None:
     assert lines["c"].endswith("| - | -") and "**" not in lines["c"]
     untested = markdown.render(table.build(found)).split("## GLUE")[1]
     assert "**" not in untested.split("## How to read")[0]
+
+
+def test_what_compares_is_told_column_by_column() -> None:
+    """Caps differ between columns: in each those of most rows compare, and no other's."""
+    found, drawn = [], {}
+    generator = np.random.default_rng(0)
+    for task, cap, models in (("glue/cola", 1_000, "abc"), ("glue/stsb", 2_000, "ab")):
+        for number, model in enumerate(models):
+            record = made_record(model, task, "full", value=0.9 - 0.3 * number, seed=0)
+            record.cell |= {"train_limit": cap, "regime_name": "full"}
+            found.append(record)
+            drawn[record.key] = record.headline.value + 0.01 * generator.standard_normal(100)
+    stray = made_record("d", "glue/stsb", "full", value=0.95, seed=0)
+    stray.cell |= {"train_limit": 1_000, "regime_name": "full"}
+    [board] = table.build([*found, stray], drawn)
+    entries = {(row.model, task): one for row in board.rows for task, one in row.entries.items()}
+    best = {place for place, entry in entries.items() if entry.best}
+    assert best == {
+        ("a (1,000 training examples)", "glue/cola"),
+        ("a (2,000 training examples)", "glue/stsb"),
+    }
+    apart = {place for place, entry in entries.items() if "apart" in entry.marks}
+    assert apart == {("d (1,000 training examples)", "glue/stsb")}
+
+
+def test_references_are_of_the_column_s_examples() -> None:
+    """A row without a score (its predictions are constant) lends nothing of other examples."""
+    one, two = made_record("b", value=0.6), made_record("c", value=0.5)
+    other = made_record("a", value=None, n=50)
+    for record, share in ((one, 0.5), (two, 0.5), (other, 0.9)):
+        record.baselines = {"majority": share, "chance": share}
+    [board] = table.build([other, one, two])
+    assert dict(board.references) == {
+        "chance": {"glue/sst2": "50.0"},
+        "trivial": {"glue/sst2": "50.0"},
+    }
