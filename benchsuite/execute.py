@@ -148,6 +148,10 @@ def _run_cell(
     parts = key_parts(cell, task, regime, reference, splits, training)
     described["key"] = digest(parts)
     described["key_parts"] = parts
+    # A cap that leaves nothing out is none: the key is that of the whole, and so is the record.
+    for name, found in (("limit", splits), ("train_limit", training)):
+        if not any(data.is_capped for data in found.values()):
+            described[name] = None
     folder = store / records.folder_name(described)
     standing = _standing(folder, described["key"])
     if (

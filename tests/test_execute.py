@@ -137,6 +137,17 @@ def test_a_second_run_reuses_and_force_redoes(run: Callable) -> None:
     assert third.key == first.key and third.headline == first.headline
 
 
+@pytest.mark.parametrize("cap", ["limit", "train_limit"])
+def test_a_cap_that_cuts_nothing_is_none(run: Callable, cap: str) -> None:
+    """Its key is that of the whole: whoever asks for the whole then gets no record of a cap."""
+    [capped] = run(regime="probe", **{cap: 10_000})
+    assert capped.cell["limit"] is None and capped.cell["train_limit"] is None
+    [whole] = run(regime="probe")
+    assert whole == capped
+    [fewer] = run(regime="probe", **{cap: 5})
+    assert fewer.cell[cap] == 5 and fewer.key != whole.key
+
+
 @pytest.mark.parametrize(
     "changed",
     [{"limit": 5}, {"prompt": "very"}, {"score": "all"}, {"dtype": "bfloat16"}, {"max_length": 20}],

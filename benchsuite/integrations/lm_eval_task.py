@@ -213,6 +213,7 @@ class LmEvalTask(Task):
             rows=rows,
             official=None,
             subsets={"": len(examples)},
+            is_capped=len(examples) < rows,
         )
 
 

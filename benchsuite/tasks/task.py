@@ -33,7 +33,8 @@ class SplitData:
 
     hash: of these examples (see `mapping.data_hash`). rows: rows of the split before the
     selection slice and caps. official: rows of the split as published, None where unknown.
-    subsets: examples in use a subset, "" where the task has one config.
+    subsets: examples in use a subset, "" where the task has one config. is_capped: whether a cap
+    has left any out.
     """
 
     examples: list[Example]
@@ -42,6 +43,7 @@ class SplitData:
     rows: int
     official: int | None
     subsets: dict[str, int]
+    is_capped: bool = False
 
     @property
     def availability(self) -> Availability:
@@ -134,8 +136,7 @@ class Task:
             )
         key = ("evaluation", split, limit)
         if key not in self._data:
-            examples = capped(self._load(split).examples, limit, salt="cap")
-            self._data[key] = self._split_data(split, examples)
+            self._data[key] = self._split_data(split, self._load(split).examples, limit)
         return self._data[key]
 
     def train(self, train_limit: int | None = None, seed: int | None = None) -> SplitData:
@@ -156,7 +157,7 @@ class Task:
                 if one.cluster not in held_out and one.target is not None
             ]
             salt = "cap" if seed is None else f"cap\x1f{seed}"
-            self._data[key] = self._split_data(split, capped(rest, train_limit, salt))
+            self._data[key] = self._split_data(split, rest, train_limit, salt)
         return self._data[key]
 
     def selection(self) -> SplitData:
@@ -207,8 +208,10 @@ class Task:
         # A table of the hub among a mirror's makes the whole the hub's: the less local one.
         return _Loaded(examples, "hub" if "hub" in sources else sources[0])
 
-    def _split_data(self, split: str, examples: list[Example]) -> SplitData:
-        loaded = self._loaded[split]
+    def _split_data(
+        self, split: str, candidates: list[Example], limit: int | None = None, salt: str = "cap"
+    ) -> SplitData:
+        loaded, examples = self._loaded[split], capped(candidates, limit, salt)
         return SplitData(
             examples=examples,
             hash=data_hash(examples),
@@ -216,6 +219,7 @@ class Task:
             rows=len(loaded.examples),
             official=official_rows(self.spec.dataset, split),
             subsets=dict(Counter(example.subset for example in examples)),
+            is_capped=len(examples) < len(candidates),
         )
 
 
