@@ -6,7 +6,14 @@
 
 from benchsuite.metrics.baselines import baselines
 from benchsuite.metrics.columns import Columns, all_columns, outcome_columns, take
-from benchsuite.metrics.measures import Additive, General, compute, get_measure, undefined_reason
+from benchsuite.metrics.measures import (
+    Additive,
+    General,
+    compute,
+    compute_on_slice,
+    get_measure,
+    undefined_reason,
+)
 
 METRICS_VERSION = 1
 """Raised whenever a metric or an outcome column gives another number for the same input."""
@@ -19,6 +26,7 @@ __all__ = [
     "all_columns",
     "baselines",
     "compute",
+    "compute_on_slice",
     "get_measure",
     "outcome_columns",
     "take",

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from benchsuite.metrics.baselines import by_split
-from benchsuite.metrics.measures import compute
+from benchsuite.metrics.columns import Columns
+from benchsuite.metrics.measures import compute, compute_on_slice
 from benchsuite.tasks.example import Example, Prediction
 from benchsuite.tasks.spec import TaskSpec
 
@@ -47,17 +48,16 @@ def bag_of_words(
     features = encode(train)
     classifiers = [_fit(task, features, targets, penalty) for penalty in PENALTIES]
 
-    def value(classifier: Any, asked: Sequence[Example]) -> float:
-        answers = classifier.predict(encode(asked))
+    def answers(classifier: Any, asked: Sequence[Example]) -> Columns:
         as_number = float if task.kind == "regression" else int
-        predictions = [Prediction(as_number(answer)) for answer in answers]
-        return compute(task, task.headline_metric, by_split(task, asked, predictions))
+        said = [Prediction(as_number(one)) for one in classifier.predict(encode(asked))]
+        return by_split(task, asked, said)
 
     best = len(PENALTIES) // 2
     if selection:
-        values = [value(classifier, selection) for classifier in classifiers]
+        values = [compute_on_slice(task, answers(one, selection)) for one in classifiers]
         best = int(np.argmax(np.nan_to_num(values, nan=-np.inf)))
-    found = value(classifiers[best], scorable)
+    found = compute(task, task.headline_metric, answers(classifiers[best], scorable))
     return None if np.isnan(found) else found
 
 

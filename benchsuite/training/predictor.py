@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchsuite.metrics import compute, outcome_columns
+from benchsuite.metrics import compute_on_slice, outcome_columns
 from benchsuite.regimes.base import Variant
 from benchsuite.scoring.budget import Budget
 from benchsuite.scoring.types import Usage
@@ -190,7 +190,7 @@ class Selection:
         self.items = predictor.maker.make(self.examples)
 
     def score(self) -> tuple[float, float]:
-        """(headline metric, mean log-probability of the answers): larger is better.
+        """(metric, mean log-probability of the answers): larger is better.
 
         The second decides between equals, above all while a metric stands at 0. Of numbers it is
         minus the squared error.
@@ -201,9 +201,7 @@ class Selection:
         scores = self.predictor.scores(self.items, numbered=True)
         threshold = self._threshold(scores)
         predictions = decode(task, self.examples, self.items, scores, threshold)
-        value = compute(
-            task, task.headline_metric, outcome_columns(task, self.examples, predictions)
-        )
+        value = compute_on_slice(task, outcome_columns(task, self.examples, predictions))
         confidence = _confidence(task, self.items, scores)
         return (-np.inf if np.isnan(value) else float(value)), confidence
 

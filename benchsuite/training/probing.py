@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchsuite.errors import CellFailed
-from benchsuite.metrics import compute, outcome_columns
+from benchsuite.metrics import compute_on_slice, outcome_columns
 from benchsuite.tasks.example import Example
 from benchsuite.tasks.spec import TaskSpec
 from benchsuite.training.decode import Scores, choose_no_answer_threshold, decode
@@ -128,7 +128,7 @@ class ProbePredictor(ItemPredictor):
             if examples:
                 predictions = decode(task, examples, items, scores, threshold)
                 columns = outcome_columns(task, examples, predictions)
-                values.append(float(compute(task, task.headline_metric, columns)))
+                values.append(compute_on_slice(task, columns))
         best = int(np.argmax(np.nan_to_num(values, nan=-np.inf))) if examples else 0
         self.threshold = thresholds[best]
         self.notes["selection"] = [None if np.isnan(value) else value for value in values]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchsuite.errors import Diverged, NotApplicable
-from benchsuite.metrics import compute, outcome_columns
+from benchsuite.metrics import compute_on_slice, outcome_columns
 from benchsuite.scoring.padding import pad_rows
 from benchsuite.tasks.example import Example, Prediction
 from benchsuite.tasks.spec import TaskSpec
@@ -272,13 +272,12 @@ class TextSelection(Selection):
     predictor: TextPredictor
 
     def score(self) -> tuple[float, float]:
-        """(headline metric, mean log-likelihood of the right answers) where answers are written."""
+        """(metric, mean log-likelihood of the right answers) where answers are written."""
         task = self.predictor.task
         if task.kind != "span":
             return super().score()
         predictions = self.predictor.answer(self.examples, self.items)
-        columns = outcome_columns(task, self.examples, predictions)
-        value = compute(task, task.headline_metric, columns)
+        value = compute_on_slice(task, outcome_columns(task, self.examples, predictions))
         likelihoods = self.predictor.scores(self.items)
         return value, float(np.mean([one[0] for one in likelihoods]))
 

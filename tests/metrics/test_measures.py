@@ -17,6 +17,7 @@ from benchsuite.metrics import (
     METRICS_VERSION,
     all_columns,
     compute,
+    compute_on_slice,
     outcome_columns,
     undefined_reason,
 )
@@ -47,6 +48,21 @@ def test_class_metrics_equal_scikit_learn_with_weights(rows: list[tuple[int, int
     assert compute(THREE, "matthews", columns, counts) == pytest.approx(matthews, abs=1e-9)
     ours = compute(THREE, "f1", columns, counts)
     assert ours == pytest.approx(f1, abs=1e-12, nan_ok=True)
+
+
+def test_on_a_slice_always_the_positive_label_is_no_good_answer() -> None:
+    """By F1 alone it would win over an answer that tells the labels apart."""
+    task = make_task("classification", ["f1", "accuracy"])
+    gold = [1] * 13 + [0] * 6
+    always, telling = [1] * 19, [1] * 8 + [0] * 11
+    constant, apart = (columns_of(task, gold, said) for said in (always, telling))
+    assert compute(task, "f1", constant) > compute(task, "f1", apart)
+    assert compute_on_slice(task, constant) < compute_on_slice(task, apart)
+    f1, accuracy = sklearn.metrics.f1_score(gold, telling), 14 / 19
+    assert compute_on_slice(task, apart) == pytest.approx((f1 + accuracy) / 2)
+    alone = make_task("classification", ["accuracy", "f1"])
+    assert compute_on_slice(alone, apart) == pytest.approx(accuracy)
+    assert compute_on_slice(make_task("classification", ["f1"]), apart) == pytest.approx(f1)
 
 
 @given(labels3)
