@@ -51,7 +51,7 @@ class Adapter(TrainedRegime):
     default_lr: ClassVar[dict[str, float]] = {
         "encoder": 3e-3,
         "decoder": 9e-4,
-        "encoder-decoder": 3e-3,
+        "encoder-decoder": 9e-4,
     }
 
     def prepare(self, model: TaskModel, options: Any) -> None:

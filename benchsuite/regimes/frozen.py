@@ -81,7 +81,7 @@ class Frozen(TrainedRegime):
     options: ClassVar[type[Options]] = FrozenOptions
     positional: ClassVar[str | None] = "k"
     default_lr: ClassVar[dict[str, float]] = {
-        "encoder": 9e-4,
+        "encoder": 3e-4,
         "decoder": 9e-4,
         "encoder-decoder": 3e-4,
     }

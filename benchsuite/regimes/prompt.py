@@ -37,9 +37,9 @@ class PromptTuning(TrainedRegime):
     options: ClassVar[type[Options]] = PromptOptions
     positional: ClassVar[str | None] = "tokens"
     default_lr: ClassVar[dict[str, float]] = {
-        "encoder": 9e-2,
+        "encoder": 3e-2,
         "decoder": 3e-2,
-        "encoder-decoder": 9e-3,
+        "encoder-decoder": 3e-2,
     }
 
     def prepare(self, model: TaskModel, options: Any) -> None:

@@ -4,7 +4,7 @@
 
 reads the records of `bench run --tune` in a store, and those of the same cells trained at the rate
 that they recommend: for each regime and family the one nearest to the geometric mean of the rates
-that won on each task, but for tasks that taught it nothing.
+that won on each task. The evaluation split has no say in it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from benchsuite.console import print_error
@@ -74,12 +75,12 @@ def searches(found: Sequence[Record]) -> list[Search]:
 def recommended(found: Sequence[Search]) -> float:
     """Of the rates tried the one nearest, in ratio, to the geometric mean of those that won.
 
-    What ended no better than the trivial answer won by chance: it counts only where all did.
+    Of two as near the lower: what all rates were compared in, a quarter of the epochs, suits high
+    ones.
     """
-    telling = [one for one in found if not is_collapsed(one.record)] or found
-    middle = sum(math.log(one.taken) for one in telling) / len(telling)
+    middle = fmean(math.log(one.taken) for one in found)
     rates = sorted({rate for one in found for rate in one.tried})
-    return min(rates, key=lambda rate: abs(math.log(rate) - middle))
+    return min(rates, key=lambda rate: round(abs(math.log(rate) - middle), 3))
 
 
 def at_rate(found: Sequence[Record], like: Record, rate: float) -> OverSeeds | None:
@@ -110,11 +111,10 @@ def page(found: Sequence[Record]) -> str:
         "that won, `evaluation` the score of the whole run at it, which decided nothing. Below",
         "each table: the study's rate for the family, nearest to the geometric mean of those",
         "taken, and the code's default where that is another. `*`: no better than the trivial",
-        "answer, within the interval: such a rate won by chance, and counts where the family has",
-        "no other. The last columns: mean and standard deviation over seeds at the study's rate",
-        "(`-`: not run), and the trivial answer. `lowest` and `highest` mark a winner at an end",
-        "of what was tried: a better rate may lie beyond it. The rates are 0.1, 0.3, 1 and 3",
-        "times what the default then was.",
+        "answer, within the interval: such a rate may have won by chance. The last columns: mean",
+        "and standard deviation over seeds at the study's rate (`-`: not run), and the trivial",
+        "answer. `lowest` and `highest` mark a winner at an end of what was tried: a better rate",
+        "may lie beyond it. The rates are 0.1, 0.3, 1 and 3 times what the default then was.",
     ]
     for (regime, limit), mine in sorted(by_regime.items()):
         rates = {
