@@ -46,7 +46,7 @@ CASES = [
     for call in CALLS
     if (family, call) != ("encoder-decoder", "bitfit")
 ]
-TRAINING = "lr=0.05+epochs=4+batch=8+keep=last"
+TRAINING = "lr=0.05+epochs=8+batch=8+keep=last"
 HEAD = 16 * 2 + 2
 D, FF, INNER = 16, 32, 64  # width; inner width of BERT and T5; that of GPT-2
 ADAPTER = (D * 4 + 4) + (4 * D + D)

@@ -69,10 +69,10 @@ def test_of_equally_good_penalties_the_strongest_is_taken(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = made_task(tmp_path, "classification", 40)
-    monkeypatch.setattr(probing, "compute", lambda *given: 0.5)
+    monkeypatch.setattr(probing, "compute_on_slice", lambda *given: 0.5)
     predictor, _ = fit(folders["decoder"], task)
     assert predictor.notes["penalty"] == max(PENALTIES)
-    monkeypatch.setattr(probing, "compute", lambda *given: float("nan"))
+    monkeypatch.setattr(probing, "compute_on_slice", lambda *given: float("nan"))
     predictor, _ = fit(folders["decoder"], task)
     assert predictor.notes["penalty"] == max(PENALTIES)
     assert predictor.notes["selection"] == [None] * 7

@@ -68,15 +68,16 @@ class ByHand:
         return hidden[layer][0].numpy(), places
 
     def words(self, tokens: Sequence[str]) -> np.ndarray:
-        """States (words, width) of the first subword of each word."""
+        """States (words, width) of the first subword of each word, of a decoder of the last."""
         states, places = self.states(" ".join(tokens))
-        starts = np.cumsum([0, *(len(token) + 1 for token in tokens)])
-        return np.stack(
-            [
-                next(s for s, p in zip(states, places, strict=True) if p and p[1][1] > start)
-                for start in starts[:-1]
-            ]
-        )
+        read = -1 if self.family == "decoder" else 0
+        found, at = [], 0
+        for token in tokens:
+            end = at + len(token)
+            inside = [s for s, p in zip(states, places, strict=True) if p and at < p[1][1] <= end]
+            found.append(inside[read])
+            at = end + 1
+        return np.stack(found)
 
 
 def pipeline(penalty: float, numbers: bool = False) -> Pipeline:

@@ -23,7 +23,7 @@ CALLS = {
     "lora": "lora:8+lr=0.01+epochs=200",
     "adapter": "adapter:lr=0.02+epochs=100",
     "ia3": "ia3:lr=0.1+epochs=150",
-    "prefix": "prefix:8+lr=0.3+epochs=150",
+    "prefix": "prefix:8+lr=0.3+epochs=250",
     "prompt": "prompt:8+lr=0.1+epochs=150",
 }
 WRITTEN = [kind for kind in KINDS if kind != "tagging"]

@@ -48,13 +48,13 @@ CALLS = {
     "frozen:0.5": "frozen:0.5+lr=0.003+epochs=50+batch=8+keep=last",
     "frozen:1.0": "frozen:1.0+lr=0.3+epochs=200+batch=8+keep=last",
     "bitfit": "bitfit:lr=0.03+epochs=120+batch=8+keep=last",
-    "adapter": "adapter:lr=0.01+epochs=50+batch=8+keep=last",
-    "adamix": "adapter:pfeiffer+experts=2+lr=0.01+epochs=120+batch=8+keep=last",
+    "adapter": "adapter:lr=0.01+epochs=70+batch=8+keep=last",
+    "adamix": "adapter:pfeiffer+experts=2+lr=0.005+epochs=160+batch=8+keep=last",
     "lora": "lora:lr=0.01+epochs=60+batch=8+keep=last",
     "ia3": "ia3:lr=0.1+epochs=160+batch=8+keep=last",
     "prefix": "prefix:8+lr=0.1+epochs=120+batch=8+keep=last",
-    "prompt": "prompt:8+lr=0.1+epochs=140+batch=8+keep=last",
-    "full": "full:lr=0.005+epochs=60+batch=8+keep=last",
+    "prompt": "prompt:8+lr=0.1+epochs=180+batch=8+keep=last",
+    "full": "full:lr=0.005+epochs=80+batch=8+keep=last",
 }
 GOOD = {"classification": 0.95, "choice": 0.95, "tagging": 0.9, "span": 0.9, "regression": 0.9}
 
