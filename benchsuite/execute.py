@@ -159,6 +159,10 @@ def _run_cell(
         and not force
         and (not keep_artifacts or artifacts.is_kept(standing, folder))
     ):
+        caps = {name: described[name] for name in ("limit", "train_limit")}
+        if standing.cell | caps != standing.cell:  # of before caps that cut nothing were none
+            standing.cell |= caps
+            records.rewrite(folder, standing)
         return standing, True
 
     facts = _provenance(started, cell, task, reference, _data_facts(splits, training))

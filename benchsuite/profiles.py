@@ -22,7 +22,7 @@ from benchsuite.records import slug
 from benchsuite.versioned import Part, read_versioned
 
 SCHEMA_VERSION = 1
-PROFILE_VERSION = 2
+PROFILE_VERSION = 3
 """Of what is measured and how."""
 PROFILE_FILE = "profile.json"
 SAMPLE_SECONDS = 1.0

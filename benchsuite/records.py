@@ -106,7 +106,7 @@ class Record(Part):
 
     @property
     def trivial(self) -> float | None:
-        """Score of the trivial answer (majority, all O, no answer); None where there is none."""
+        """Score of the best answer that is always the same (a label, O, none); None without any."""
         known = [
             value
             for name, value in self.baselines.items()
@@ -217,8 +217,8 @@ def write(store: Path, record: Record, outcomes: pd.DataFrame | None) -> Path:
     """Store a record; an earlier one of the same key is replaced only by a whole new one.
 
     The outcomes are written first and the record names their hash, so that a reader notices a
-    pair that was torn by a crash between the two. Raises ValueError, before anything is written,
-    where the record holds a number that JSON does not have.
+    pair that was torn by a crash between the two. Raises ValueError or TypeError, before anything
+    is written, where the record holds what JSON does not have.
     """
     folder = store / folder_name(record.cell)
     content = None if outcomes is None else _parquet_of(outcomes)
@@ -228,10 +228,16 @@ def write(store: Path, record: Record, outcomes: pd.DataFrame | None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if content is not None:
         write_atomically(folder / OUTCOMES_FILE, methodcaller("write", content))
-    write_atomically(folder / RECORD_FILE, lambda file: file.write(text))
+    write_atomically(folder / RECORD_FILE, methodcaller("write", text))
     if content is None:
         (folder / OUTCOMES_FILE).unlink(missing_ok=True)
     return folder
+
+
+def rewrite(folder: Path, record: Record) -> None:
+    """Replace a record, its outcomes staying as they are."""
+    text = to_json(record).encode("utf-8")
+    write_atomically(folder / RECORD_FILE, methodcaller("write", text))
 
 
 def _parquet_of(outcomes: pd.DataFrame) -> bytes:

@@ -138,12 +138,17 @@ def test_a_second_run_reuses_and_force_redoes(run: Callable) -> None:
 
 
 @pytest.mark.parametrize("cap", ["limit", "train_limit"])
-def test_a_cap_that_cuts_nothing_is_none(run: Callable, cap: str) -> None:
+def test_a_cap_that_cuts_nothing_is_none(run: Callable, tmp_path: Path, cap: str) -> None:
     """Its key is that of the whole: whoever asks for the whole then gets no record of a cap."""
     [capped] = run(regime="probe", **{cap: 10_000})
     assert capped.cell["limit"] is None and capped.cell["train_limit"] is None
     [whole] = run(regime="probe")
     assert whole == capped
+    # Nor does a record of before that was so keep its cap.
+    folder = tmp_path / "store" / records.folder_name(whole.cell)
+    whole.cell[cap] = 10_000
+    records.rewrite(folder, whole)
+    assert run(regime="probe")[0] == capped == records.read(folder)
     [fewer] = run(regime="probe", **{cap: 5})
     assert fewer.cell[cap] == 5 and fewer.key != whole.key
 

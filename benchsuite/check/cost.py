@@ -22,6 +22,7 @@ MORE_IS_BETTER = ("training_examples_per_s", "examples_per_s")
 REPEATED = (*MORE_IS_BETTER, "latency_s")
 FEWEST_REPEATS = 5
 SAME = (
+    "profile_version",
     "hardware",
     "dtype",
     "device",

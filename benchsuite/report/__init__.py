@@ -99,8 +99,8 @@ def write_report(
     profiled, torn = profiles.read_all(store)
     stored, unreadable = index.read_store(store, needed=not profiled, tasks_dirs=tasks_dirs)
     target = out or store / "report"
-    measured = newest_profiles(profiled)
     found, superseded = of_newest_weights([one.record for one in stored])
+    measured = newest_profiles(profiled, found)
     left = [*unreadable, *torn, *superseded]
     boards = table.build(found, index.by_key(stored))
     families = family.families_of(boards, found, measured)

@@ -58,11 +58,9 @@ def place_of(cell: Mapping[str, Any]) -> Place:
 
 
 def machine_of(record: Record) -> str:
-    """The hardware a cell ran on, and its threads where they were not one a core."""
+    """The hardware a cell ran on, and its threads where the record says them."""
     hardware, threads = str(record.provenance.get("hardware")), record.provenance.get("threads")
-    if threads in (None, cores_of(hardware)):
-        return hardware
-    return f"{hardware}, {threads} thread{'s' * (threads != 1)} in use"
+    return hardware if threads is None else f"{hardware}, {threads} thread{'s' * (threads != 1)}"
 
 
 def cell_costs(rows: Sequence[Row]) -> dict[str, list[tuple[str, ...]]]:

@@ -23,7 +23,7 @@ from benchsuite.console import print_error
 from benchsuite.errors import BenchsuiteError
 from benchsuite.records import Record
 from benchsuite.regimes.registry import get_regime
-from benchsuite.report import readable_records
+from benchsuite.report import records_of
 from benchsuite.report.markdown import pipe_table
 from benchsuite.report.numbers import percent
 from benchsuite.report.seeds import OverSeeds, is_collapsed, over_seeds
@@ -191,7 +191,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--store", type=Path, default=Path("runs"))
     given = parser.parse_args(arguments)
     try:
-        found, _ = readable_records(given.store)
+        found, _ = records_of([given.store])
     except BenchsuiteError as error:
         print_error(str(error))
         return 2

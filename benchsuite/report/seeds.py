@@ -65,7 +65,7 @@ def over_seeds(found: Sequence[Record]) -> OverSeeds:
 
 
 def is_collapsed(record: Record) -> bool:
-    """Whether a trained cell is no better than the trivial answer (majority, all O, no answer).
+    """Whether a trained cell is no better than the trivial answer, always the same.
 
     Its interval reaches down to that answer's score, or lies below it; or its metric is undefined,
     as the correlation of equal predictions is. Finetuning that fails does so (Mosbach et al. 2021).

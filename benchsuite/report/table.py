@@ -325,11 +325,11 @@ def _notes(record: Record) -> list[str]:
 
 
 def _fill_references(board: Board, ways: Mapping[str, str]) -> None:
-    """Rows that are no model: chance, and the kind's trivial answer (majority, all O, ...).
+    """Rows that are no model: chance, and the best answer that is always the same.
 
     ways: of the data of each column; what stands on other examples is no measure for the rest.
     """
-    values: dict[str, dict[str, str]] = defaultdict(dict)
+    values: dict[str, dict[str, float]] = defaultdict(dict)
     for row in board.rows:
         for task, entry in row.entries.items():
             way = row.arms[task].way if task in row.arms else None
@@ -337,8 +337,13 @@ def _fill_references(board: Board, ways: Mapping[str, str]) -> None:
                 continue
             for record in entry.records:
                 for name, value in _references(record).items():
-                    values[name].setdefault(task, percent(value))
-    board.references = sorted(values.items())
+                    # Of one trivial answer more, which older records do not have, the best.
+                    if value is not None and value > values[name].get(task, -math.inf):
+                        values[name][task] = value
+    board.references = [
+        (name, {task: percent(value) for task, value in by_task.items()})
+        for name, by_task in sorted(values.items())
+    ]
 
 
 def _references(record: Record) -> dict[str, float | None]:

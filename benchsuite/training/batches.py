@@ -15,7 +15,7 @@ from benchsuite.training.items import Item
 POOL = 50
 """Most batches that are drawn together at random and then sorted by length among themselves."""
 POOLS = 4
-"""Pools that an epoch has at least, or the same items would meet in a batch in every epoch."""
+"""Pools that an epoch is meant to have, or the same items would meet in a batch in every epoch."""
 
 
 @dataclass(slots=True)
@@ -74,8 +74,9 @@ def epoch_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) 
 
     Items are shuffled, pools of them sorted by length, and the batches shuffled: batches are
     random, but for their items being of about one length, so that little is padding. Pools are as
-    large as those of transformers' `group_by_length`. The last batch may hold fewer, which count
-    for more: they are the shortest of a pool, and so others in every epoch.
+    large as those of transformers' `group_by_length`; of fewer than eight batches a pool is one,
+    and nothing is sorted. The last batch may hold fewer items, which count for more: they are the
+    shortest of a pool, and so others in every epoch.
     """
     generator = np.random.default_rng([seed, epoch])
     order = generator.permutation(len(lengths))

@@ -1,5 +1,8 @@
 """What regimes give that learn, or compare states, must not move without a new version.
 
+Of the loop that is its losses, the scores of its epochs and which is kept; how a task's answers are
+read off the scores has tests of its own.
+
 `golden_trained.json` holds the losses of each epoch, or the answers, of each regime, by family and
 kind, and the versions that they are of. After a change that is meant, raise the version and write
 what `found` has into the file.
@@ -19,7 +22,7 @@ from safetensors.numpy import load_file, save_file
 from benchsuite.models.registry import load_model
 from benchsuite.regimes.registry import get_regime
 from tests.tiny import tiny_models
-from tests.training.made import KINDS, made_cell, made_task
+from tests.training.made import KINDS, TRAIN, made_cell, made_task
 
 GOLDEN = json.loads(Path(__file__).with_name("golden_trained.json").read_text())
 LOOP = "lr=0.003+epochs=3+batch=6+keep=last"
@@ -32,6 +35,7 @@ CALLS = {
     "prefix": f"prefix:4+{LOOP}",
     "prompt": f"prompt:4+{LOOP}",
     "full": f"full:{LOOP}",
+    "full, best epoch": "full:lr=0.003+epochs=8+batch=2+patience=2",
     "probe": "probe",
     "embed": "embed",
 }
@@ -40,7 +44,8 @@ FAMILIES = ("decoder", "encoder", "encoder-decoder")
 
 def kinds_of(regime: str) -> tuple[str, ...]:
     """What a regime is tried on: a probe on what it can tell."""
-    return {"full": KINDS, "probe": ("tagging",)}.get(regime, ("regression",))
+    special = {"full": KINDS, "probe": ("tagging",), "full, best epoch": ("classification",)}
+    return special.get(regime, ("regression",))
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +69,20 @@ def _drawn(name: str, like: np.ndarray) -> np.ndarray:
 
 
 def found(regime: str, family: str, kind: str, models: dict[str, str], folder: Path) -> list[float]:
-    """Losses of the epochs; of a probe the scores of one example, of cosines the first answers."""
-    task, model = made_task(folder, kind), load_model(models[family])
+    """Losses of the epochs; of a probe the scores of one example, of cosines the first answers.
+
+    Where the best epoch is kept its number and the selection scores beside, on more examples, which
+    are sorted by length.
+    """
+    best = regime == "full, best epoch"
+    task, model = made_task(folder, kind, 60 if best else TRAIN + 1), load_model(models[family])
     cell = made_cell(task, CALLS[regime], models[family])
-    fitted: Any = get_regime(regime)
+    fitted: Any = get_regime(cell.regime.name)
     predictor = fitted.fit(model, task, cell, folder / "scratch")
     losses = getattr(predictor, "notes", {}).get("loss")
     if losses is not None:
-        return [round(loss, 4) for loss in losses]
+        beside = [predictor.notes["epoch"], *predictor.notes["selection"]] if best else []
+        return [round(value, 4) for value in (*losses, *beside)]
     examples = task.evaluation("validation").examples[:6]
     if regime == "probe":
         scores = predictor.scores(predictor.maker.make(examples))[0]
@@ -81,7 +92,8 @@ def found(regime: str, family: str, kind: str, models: dict[str, str], folder: P
 
 
 def test_the_golden_values_are_of_these_versions() -> None:
-    assert {name: get_regime(name).version for name in CALLS} == GOLDEN["versions"], (
+    names = {call.partition(":")[0] for call in CALLS.values()}
+    assert {name: get_regime(name).version for name in names} == GOLDEN["versions"], (
         "a version has moved: write the new values, and it, into golden_trained.json"
     )
 

@@ -161,6 +161,11 @@ def test_zero_shot_stands_beside_full_finetuning_on_a_cap() -> None:
     ]
     assert found[0].model == "bert (500 training examples)"
     assert families.equality
+    # Of records that tell of another training than the installed models' nothing can be said.
+    zero[0].provenance["pretraining"] = {"step": 1, "tokens": 2, "flops": 3, "recipe": "x"}
+    families = families_of(table.build([*capped, *zero]), zero)
+    assert not families.equality
+    assert "bert: the installed model is of another training" in families.left
 
 
 def test_what_is_kept_is_of_the_tasks_that_full_has_too() -> None:

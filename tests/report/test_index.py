@@ -192,10 +192,18 @@ def test_a_store_without_records_is_told(tmp_path: Path) -> None:
 
 
 def test_a_changed_bundled_task_or_metric_is_judged_anew(
-    store: Path, monkeypatch: pytest.MonkeyPatch
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    folder = tmp_path / "bundled"
+    folder.mkdir()
+    monkeypatch.setattr(index, "tasks_root", lambda: folder)
     read_store(store)
-    monkeypatch.setattr(index, "METRICS_VERSION", "another")
     seen = measured_again(monkeypatch)
     read_store(store)
+    assert not seen
+    (folder / "task.yaml").write_text("version: 2\n")
+    read_store(store)
     assert len(seen) == 3
+    monkeypatch.setattr(index, "METRICS_VERSION", "another")
+    read_store(store)
+    assert len(seen) == 6

@@ -34,6 +34,9 @@ def test_the_newest_weights_of_a_name_are_shown() -> None:
     kept, left = of_newest_weights([again, no_weights, *first])
     assert kept == [again, no_weights, first[2]]
     assert len(left) == 1 and left[0].startswith("gpt: 2 record(s) of other weights")
+    # One that failed makes no other network of the name.
+    failed = made("c", "2026-03-01T00:00:00+00:00", status="failed")
+    assert of_newest_weights([failed, again])[0] == [again]
     # More examples do not make earlier weights those of the name.
     large = made("a", OLD, n=1000)
     assert of_newest_weights([large, again])[0] == [again]
@@ -64,6 +67,12 @@ def profile(time: str, latency: float, **cell: Any) -> Profile:
 def test_the_newest_profile_of_a_cell_is_shown() -> None:
     old, new = profile(OLD, 1.0), profile(NEW, 2.0)
     elsewhere, half = profile(OLD, 3.0, hardware="g"), profile(OLD, 4.0, dtype="bfloat16")
-    assert newest_profiles([new, old, elsewhere, half]) == [new, elsewhere, half]
+    assert newest_profiles([new, old, elsewhere, half], []) == [new, elsewhere, half]
     failed = old.model_copy(update={"status": "failed", "provenance": {"time": "2026-03"}})
-    assert newest_profiles([failed, new]) == [failed, new]
+    assert newest_profiles([failed, new], []) == [failed, new]
+    # Of the weights that the records are of, where both say.
+    mine, other = profile(OLD, 1.0, weights="b"), profile(NEW, 2.0, regime="lora", weights="a")
+    assert newest_profiles([mine, other], [made("b", NEW)]) == [mine]
+    later = profile(NEW, 2.0, weights="a")
+    assert newest_profiles([mine, later], [made("b", NEW)]) == [mine]
+    assert newest_profiles([mine, other], []) == [mine, other]

@@ -185,6 +185,15 @@ def stored(folder: Path, found: list[Record]) -> Path:
     return folder
 
 
+def test_a_network_made_from_other_weights_is_not_compared() -> None:
+    before, after = LOST[-1].model_copy(deep=True), adapted("lora", 0.5, 0.1)
+    before.cell["key_parts"] = {"weights": "new"}
+    after.provenance["adapted"]["weights"] = "old"
+    assert forgotten([before, after]) == []
+    after.provenance["adapted"]["weights"] = "new"
+    assert [one.before for one in forgotten([before, after])] == [0.62]
+
+
 def test_the_page_and_its_pictures(tmp_path: Path) -> None:
     store = stored(tmp_path / "store", SIZES + DEPTHS + LOST)
     page = write_figures([store])
