@@ -149,9 +149,13 @@ def _run_cell(
     described["key"] = digest(parts)
     described["key_parts"] = parts
     # A cap that leaves nothing out is none: the key is that of the whole, and so is the record.
-    for name, found in (("limit", splits), ("train_limit", training)):
-        if not any(data.is_capped for data in found.values()):
-            described[name] = None
+    caps = {
+        "limit": cell.limit if any(data.is_capped for data in splits.values()) else None,
+        "train_limit": (
+            cell.train_limit if any(data.is_capped for data in training.values()) else None
+        ),
+    }
+    described |= caps
     folder = store / records.folder_name(described)
     standing = _standing(folder, described["key"])
     if (
@@ -159,7 +163,6 @@ def _run_cell(
         and not force
         and (not keep_artifacts or artifacts.is_kept(standing, folder))
     ):
-        caps = {name: described[name] for name in ("limit", "train_limit")}
         if standing.cell | caps != standing.cell:  # of before caps that cut nothing were none
             standing.cell |= caps
             records.rewrite(folder, standing)

@@ -13,6 +13,8 @@ from transformers import (
     AutoModelForSeq2SeqLM,
     BartConfig,
     BartForConditionalGeneration,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
 )
 
 from benchsuite.training.backbone import Backbone
@@ -32,6 +34,15 @@ def backbone_of(source: Path | Any, family: str, kind: str = "classification") -
     """A backbone in evaluation mode that asks for no gradients; source: a folder or a network."""
     network = CLASSES[family].from_pretrained(source) if isinstance(source, Path) else source
     return Backbone(network.requires_grad_(False).eval(), family, kind).eval()
+
+
+SMALL = {"vocab_size": 400, "hidden_size": 16}
+LAYERS = SMALL | {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+
+
+def tiny_gpt_neox() -> GPTNeoXForCausalLM:
+    """A two-layer GPT-NeoX of width 16."""
+    return GPTNeoXForCausalLM(GPTNeoXConfig(**LAYERS))
 
 
 def tiny_bart() -> BartForConditionalGeneration:

@@ -14,8 +14,6 @@ from transformers import (
     DistilBertForMaskedLM,
     GPTNeoConfig,
     GPTNeoForCausalLM,
-    GPTNeoXConfig,
-    GPTNeoXForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     OPTConfig,
@@ -25,7 +23,15 @@ from transformers import (
 
 from benchsuite.errors import NotApplicable
 from benchsuite.training.adapters import Bottleneck, add_adapters, norms
-from tests.training.bodies import IDS, backbone_of, batch_of, tiny_bart
+from tests.training.bodies import (
+    IDS,
+    LAYERS,
+    SMALL,
+    backbone_of,
+    batch_of,
+    tiny_bart,
+    tiny_gpt_neox,
+)
 
 
 def filled(experts: int) -> Bottleneck:
@@ -86,8 +92,6 @@ def test_in_training_a_pass_takes_any_down_and_any_up() -> None:
     assert taken == {0, 1, 2, 3}
 
 
-SMALL = {"vocab_size": 400, "hidden_size": 16}
-LAYERS = SMALL | {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 DISTILBERT = DistilBertConfig(vocab_size=400, dim=16, n_layers=2, n_heads=2, hidden_dim=32)
 GPT_NEO = GPTNeoConfig(
     **SMALL, num_layers=2, num_heads=2, attention_types=[[["global", "local"], 1]]
@@ -105,7 +109,7 @@ def network(name: str) -> tuple[PreTrainedModel, str]:
         case "gpt_neo":
             return GPTNeoForCausalLM(GPT_NEO), "decoder"
         case "gpt_neox":
-            return GPTNeoXForCausalLM(GPTNeoXConfig(**LAYERS)), "decoder"
+            return tiny_gpt_neox(), "decoder"
         case "llama":
             return LlamaForCausalLM(LlamaConfig(**LAYERS)), "decoder"
         case "opt":

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from benchsuite.models.registry import load_model
 from benchsuite.training.backbone import Backbone
 from benchsuite.training.batches import collate
 from benchsuite.training.items import ItemMaker
 from benchsuite.training.rows import Layout
-from tests.training.bodies import backbone_of, batch_of
+from tests.training.bodies import backbone_of, batch_of, tiny_gpt_neox
 from tests.training.made import made_task
 
 
@@ -38,14 +37,7 @@ def test_states_of_t5_have_one_size_whatever_its_last_norm(
 def test_states_of_a_decoder_are_what_its_output_layer_reads() -> None:
     """GPT-NeoX has a last norm of the name that T5's has, and nothing divides after it."""
     torch.manual_seed(0)
-    config = GPTNeoXConfig(
-        vocab_size=400,
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-    )
-    network = GPTNeoXForCausalLM(config)
+    network = tiny_gpt_neox()
     with torch.no_grad():
         network.gpt_neox.final_layer_norm.weight *= 7
         batch = batch_of([[5, 6, 7, 8]])
