@@ -41,6 +41,10 @@ _FREE: dict[str, Any] = {
     "validation_tokens": True,
     "corpus": {"seen_in_pretraining": True, "licences": True},
 }
+# Longest rows whose attention a compiler for CPUs is given as matrix products and a softmax: it
+# makes one pass of what lies between them. torch's fused attention is slower up to there, most of
+# all backward; beyond, the matrices of scores outgrow the caches.
+_PLAIN_ATTENTION = {"bfloat16": 256, "float32": 64}
 # keeps a row's shift apart from what else is drawn by its key
 SHIFT = 1
 
@@ -128,6 +132,9 @@ class Trainer:
         recipe, state = self.recipe, self.state
         phase = phase_at(progress, recipe)
         length = phase.length
+        compiled = recipe.compile and self.device.type == "cpu"
+        plain = compiled and length <= _PLAIN_ATTENTION[recipe.precision]
+        self.model.set_attn_implementation("eager" if plain else "sdpa")
         factor = rate_factor(progress, recipe.schedule)
         set_rates(self.optimizers, factor)
         rows = recipe.batch_tokens // length // recipe.accumulation
@@ -172,6 +179,7 @@ class Trainer:
         available = self.validation.count(self.objective.window(length))
         rows = min(self.recipe.validation_tokens // length, available) or 1
         self.model.eval()
+        self.model.set_attn_implementation("sdpa")
         size = max(1, 4096 // length)
         losses = []
         for first in range(0, rows, size):

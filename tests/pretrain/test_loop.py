@@ -89,6 +89,36 @@ def test_every_objective_is_learned_and_its_folder_loads(
     assert trainer.evaluate(32) == pytest.approx(entries[-1]["validation_loss_32"], abs=0.01)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a choice made for processors")
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_compiler_gets_short_rows_of_plain_attention(
+    compiled: bool,
+    any_recipe: tuple[str, Path],
+    shards: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And both kinds of attention compute the same."""
+    monkeypatch.setattr(torch, "compile", lambda loss, **_: loss)
+    monkeypatch.setattr(loop, "_PLAIN_ATTENTION", {"float32": 32})
+    settings = load_recipe(any_recipe[1]).model_dump()
+    settings["architecture"]["dropout"] = 0.0  # of scores: drawn otherwise by the two
+    recipe = Recipe.model_validate(settings | {"compile": compiled})
+    trainer = Trainer(recipe, shards, tmp_path, quiet)
+    losses, kinds = [], []
+    for progress in (0.0, 0.4, 0.6):
+        losses.append(trainer.step(progress)["loss"])
+        kinds.append(trainer.model.config._attn_implementation)
+    assert kinds == (["eager", "eager", "sdpa"] if compiled else ["sdpa"] * 3)
+    trainer.evaluate(32)
+    assert trainer.model.config._attn_implementation == "sdpa"
+    if compiled:
+        monkeypatch.setattr(loop, "_PLAIN_ATTENTION", {"float32": 0})
+        other = Trainer(recipe, shards, tmp_path, quiet)
+        for loss, progress in zip(losses, (0.0, 0.4, 0.6), strict=True):
+            assert other.step(progress)["loss"] == pytest.approx(loss, abs=1e-4)
+
+
 def test_tokenizers_add_what_the_rows_have(
     any_recipe: tuple[str, Path], shards: Path, tmp_path: Path
 ) -> None:
