@@ -49,6 +49,17 @@ def test_a_sinusoidal_table_has_the_size_of_a_random_one(kind: str, name: str) -
             assert torch.equal(weights, random.state_dict()[other])
 
 
+@pytest.mark.parametrize("kind", ["gpt2", "bert", "t5"])
+def test_all_three_activate_alike(kind: str) -> None:
+    shape = {"type": kind, "hidden_size": 32, "layers": 1, "heads": 2, "positions": 64}
+    model = build_model(Architecture(**shape), VOCABULARY)
+    activations = [module for module in model.modules() if "GELU" in type(module).__name__]
+    assert activations and not any("ReLU" in type(module).__name__ for module in model.modules())
+    values = torch.linspace(-3, 3, 7)
+    for activation in activations:
+        assert torch.allclose(activation(values), torch.nn.functional.gelu(values), atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("kind", "offsets"), [("gpt2", (-1, -2, -3, -4)), ("bert", (-1, 1, -2, 2))]
 )
