@@ -40,7 +40,7 @@ class TrainedRegime(ABC):
     """
 
     name: ClassVar[str]
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     summary: ClassVar[str]
     trains: ClassVar[str]
     source: ClassVar[str]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from benchsuite.errors import CellFailed, Diverged
 from benchsuite.scoring.budget import Budget, as_out_of_memory
 from benchsuite.training import checkpoint
+from benchsuite.training.attention import Attention
 from benchsuite.training.batches import collate, epoch_order, longest_row, split_by_tokens
 from benchsuite.training.items import Item
 from benchsuite.training.model import TaskModel
@@ -120,6 +121,8 @@ class Trainer:
         self.select = select
         self.told = told
         self.budget = Budget(batch_tokens, device, None)
+        self.half = plan.precision == "bfloat16"
+        self.attention = Attention(model, worthwhile=device == "cpu" and self.half)
         self.lengths = [longest_row(item) for item in items]
         self.steps_an_epoch = -(-len(items) // plan.batch)
         self.steps = plan.epochs * self.steps_an_epoch
@@ -152,9 +155,11 @@ class Trainer:
             self.begun = self.saved = time.monotonic()
             while self.state.epoch < self.plan.epochs and not self._stale():
                 order = epoch_order(self.lengths, self.plan.batch, self.plan.seed, self.state.epoch)
+                self.model.train()
                 for numbers in order[self.state.at :]:
                     self._step(numbers)
                     self._save_where_due()
+                self.attention.fuse()
                 self._end_epoch()
                 self._save_where_due()  # scoring the selection slice can take long, too
             self._count_time()
@@ -185,7 +190,6 @@ class Trainer:
     def _step(self, numbers: list[int]) -> None:
         """One optimizer step over the items of these numbers."""
         state = self.state
-        self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * self._rate(state.outcome.steps)
         generators = self._generators()
@@ -229,8 +233,7 @@ class Trainer:
 
     def _diverged(self, what: str) -> Diverged:
         """The failure of a run whose numbers left the finite, with what to try."""
-        half = self.plan.precision == "bfloat16"
-        finer = " or float32 (precision=float32, --dtype float32)" if half else ""
+        finer = " or float32 (precision=float32, --dtype float32)" if self.half else ""
         return Diverged(
             f"{what} is not finite at step {self.state.outcome.steps + 1}; try a lower learning "
             f"rate (lr={self.plan.lr / 10:g}){finer}"
@@ -254,9 +257,8 @@ class Trainer:
         )
         total = torch.zeros((), device=self.device)
         for part in parts:
-            with torch.autocast(
-                self.device, torch.bfloat16, enabled=self.plan.precision == "bfloat16"
-            ):
+            self.attention.suit(part.ids.shape[1])
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.half):
                 logits = self.model(part)
             loss = self.model.loss(logits, part)
             total += loss.detach()

@@ -20,7 +20,7 @@ train 20 epochs on a few thousand examples)."""
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 20
 FASTER = 1.2
 """How much faster a bfloat16 product must be to pay for autocast's conversions."""
-WORTHWHILE = 512
+WORTHWHILE = 128
 """Tokens a step from which autocast pays for its conversions (measured: docs/performance.md)."""
 
 
