@@ -12,6 +12,16 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches out; read before any libra
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def passes_in_float32() -> Iterator[None]:
+    """What the machine is faster in has no say, but where a test or a command asks it."""
+    from benchsuite.training import settings
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "has_bfloat16", lambda device: False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_gpt2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a tiny random GPT-2."""

@@ -17,6 +17,7 @@ from benchsuite.regimes.base import Options, read_options
 from benchsuite.regimes.layers import check_layer
 from benchsuite.regimes.reading import check_pooling, training_data
 from benchsuite.regimes.thresholds import labelled
+from benchsuite.training.settings import Precision, pass_precision, precision_facts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,6 +40,10 @@ class ProbeOptions(Options):
         default="mean",
         description="mean over a sequence's tokens, or the state of its first ([CLS]) or last one",
     )
+    precision: Precision = Field(
+        default="auto",
+        description="of all passes; auto: bfloat16 where the machine is faster in it",
+    )
 
 
 class Probe:
@@ -52,7 +57,7 @@ class Probe:
     """
 
     name: ClassVar[str] = "probe"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     summary: ClassVar[str] = "linear classifier on hidden states"
     trains: ClassVar[str] = "a linear classifier"
     source: ClassVar[str] = "Alain and Bengio 2017; Tenney et al. 2019"
@@ -68,6 +73,11 @@ class Probe:
     def check_model(self, call: RegimeCall, ref: ModelRef) -> None:
         """Raise InputError where the model's configuration says that it has no such layer."""
         check_layer(self, call, ref)
+
+    def key_facts(self, cell: Cell, family: str) -> dict[str, Any]:
+        """What else the answers depend on: whether `precision=auto` can mean bfloat16 here."""
+        options: Any = read_options(self, cell.regime)
+        return precision_facts(options.precision, cell.dtype, cell.device)
 
     def labels_used(self, task: Task, cell: Cell) -> int:
         """Labelled examples of the training slices."""
@@ -105,7 +115,14 @@ class Probe:
 
         options: Any = read_options(self, cell.regime)
         layout = Layout(model)
+        tokens = cell.batch_tokens
         reader = FeatureReader(
-            model, task.spec.kind, options.layer, options.pooling, layout.pad, cell.batch_tokens
+            model,
+            task.spec.kind,
+            options.layer,
+            options.pooling,
+            layout.pad,
+            tokens,
+            pass_precision(options.precision, cell.dtype, cell.device, tokens),
         )
         return ProbePredictor(task.spec, ItemMaker(task.spec, layout, options.pooling), reader)

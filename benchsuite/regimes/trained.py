@@ -17,9 +17,9 @@ from benchsuite.regimes.base import Options, read_options
 from benchsuite.regimes.reading import DEFAULT_POOLING, check_orders, check_pooling, training_data
 from benchsuite.training.settings import (
     TrainingOptions,
-    has_bfloat16,
     number_of_epochs,
     pass_precision,
+    precision_facts,
 )
 
 if TYPE_CHECKING:
@@ -119,9 +119,7 @@ class TrainedRegime(ABC):
         facts: dict[str, Any] = {}
         if options.lr is None:
             facts["default_lr"] = self.default_lr[family]
-        if options.precision == "auto" and cell.dtype == "float32":
-            facts["bfloat16"] = has_bfloat16(cell.device)
-        return facts
+        return facts | precision_facts(options.precision, cell.dtype, cell.device)
 
     def labels_used(self, task: Task, cell: Cell) -> int:
         """Labelled examples of the training slices."""
@@ -325,7 +323,7 @@ class _Run:
         epochs = max(1, round(share * number_of_epochs(options, len(items))))
         steps = -(-len(items) // options.batch)
         tokens = sum(item.tokens for item in items) / steps
-        precision = pass_precision(options, cell.dtype, cell.device, tokens)
+        precision = pass_precision(options.precision, cell.dtype, cell.device, tokens)
         unanswerable = any(example.target == () for example in examples)
         selection = predictor.selection(self.data["selection"].examples, unanswerable)
         plan = Plan(

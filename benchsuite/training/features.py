@@ -37,6 +37,7 @@ class FeatureReader:
     the output of the n-th block (the last one's after the final norm), a negative number counts
     from the top. An encoder-decoder's are its encoder's.
     pooling: of a row's states, special tokens counted; tagging and spans have a vector a position.
+    precision: `float32`, or `bfloat16` for autocast; sums are in float32.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class FeatureReader:
         pooling: Pooling,
         pad: int,
         batch_tokens: int = 8192,
+        precision: str = "float32",
     ) -> None:
         self.kind = kind
         self.pooling = pooling
         self.pad = pad
         self.device = model.device
+        self.precision = precision
         self.tokens = 0
         network: Any = model.network
         self._body = (
@@ -82,7 +85,9 @@ class FeatureReader:
 
         def work(numbers: list[int]) -> None:
             batch = collate([items[number] for number in numbers], self.pad, self.device)
-            vectors = self._vectors(batch)
+            half = self.precision == "bfloat16"
+            with torch.autocast(self.device, torch.bfloat16, enabled=half):
+                vectors = self._vectors(batch)
             check_finite(vectors)
             sizes = [self.count(item) for item in batch.items]
             for number, part in zip(numbers, vectors.cpu().split(sizes), strict=True):

@@ -50,6 +50,7 @@ class ProbePredictor(ItemPredictor):
         items = [item for item in self.maker.make(train) if item.target is not None]
         self.notes = {
             "layer": self.reader.layer,
+            "precision": self.reader.precision,
             "truncated_in_training": self.maker.counts.truncated,
         }
         if self.task.kind == "span":

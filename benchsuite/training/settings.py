@@ -13,6 +13,7 @@ from benchsuite.regimes.base import Options
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 STEPS = 600
 """Optimizer steps below which the loss of small models has often not settled (Mosbach et al. 2021
@@ -55,7 +56,7 @@ class TrainingOptions(Options):
         description="pairs of which neither text comes first (MRPC, STS-B): read in their one "
         "order, or in both and the states added; none: a decoder both, others one",
     )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
+    precision: Precision = Field(
         default="auto",
         description="of the passes in training; auto: bfloat16 where the machine is faster in "
         f"it and a step has {WORTHWHILE} tokens; weights stay float32",
@@ -105,13 +106,19 @@ def _gain() -> float:
     return min(spent[torch.float32]) / min(spent[torch.bfloat16])
 
 
-def pass_precision(options: TrainingOptions, dtype: str, device: str, tokens: float) -> str:
-    """The precision of a training's passes, with so many tokens a step; the cell's own if lower."""
+def pass_precision(choice: Precision, dtype: str, device: str, tokens: float) -> str:
+    """The precision of passes with so many tokens a step; the cell's own if lower."""
     if dtype != "float32":
         return dtype
-    if options.precision != "auto":
-        return options.precision
+    if choice != "auto":
+        return choice
     return "bfloat16" if tokens >= WORTHWHILE and has_bfloat16(device) else "float32"
+
+
+def precision_facts(choice: Precision, dtype: str, device: str) -> dict[str, bool]:
+    """For the key: whether `auto` can mean bfloat16 here, where the machine has a say."""
+    asked = choice == "auto" and dtype == "float32"
+    return {"bfloat16": has_bfloat16(device)} if asked else {}
 
 
 def number_of_epochs(options: TrainingOptions, items: int) -> int:

@@ -7,12 +7,12 @@ The peer is what a user writes with transformers, `AutoModelForSequenceClassific
 as the example scripts' `run_glue.py` does by default. The same checkpoint, examples, batch size,
 steps, optimizer and schedule; tokenized before the clock starts on both sides. The precision is
 what each side takes by itself: float32 the peer; ours bfloat16 autocast where `precision=auto`
-finds that it pays. Ours and the peers come in turn, and the best of each is compared. Both sides
-then answer the same evaluation examples.
+finds that it pays, and there a third peer is told `bf16=True`. Ours and the peers come in turn,
+and the best of each is compared. Both sides then answer the same evaluation examples.
 
 `full`: one epoch. `probe`: features and fit, no selection slice, against a head trained through the
 frozen backbone for three epochs. `frozen`: three epochs of `frozen:0.5`, the cache included,
-against `full` on our own loop. `probe` in bfloat16 is `--dtype bfloat16`.
+against `full` on our own loop.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from benchsuite.cells import Cell, parse_regime
 from benchsuite.measure import Excerpt
 from benchsuite.models.registry import Model, load_model
 from benchsuite.tasks.task import load_task
+from benchsuite.training.settings import has_bfloat16
 from tests.benchmarks.machine import load
 
 BATCH, RATE, EPOCHS = 16, 3e-4, 3
@@ -59,14 +60,20 @@ class Work:
     epochs: int
     examples: int
     floors: tuple[str, str]
-    dtype: str = "float32"
 
 
 WORKS = (
     Work("full-sst2", "glue/sst2", "full", 1, 2000, ("2 / 3", "6 / 9")),
     Work("full-mrpc", "glue/mrpc", "full", 1, 1000, ("1.5 / 2.5", "2 / 2.5")),
     Work("probe-sst2", "glue/sst2", "probe", EPOCHS, 1000, ("10 / 15", "-")),
-    Work("probe-sst2-bf16", "glue/sst2", "probe", EPOCHS, 1000, ("10 / 15", "-"), "bfloat16"),
+    Work(
+        "probe-sst2-float32",
+        "glue/sst2",
+        "probe:precision=float32",
+        EPOCHS,
+        1000,
+        ("10 / 15", "-"),
+    ),
     Work("frozen-sst2", "glue/sst2", "frozen:0.5", EPOCHS, 1000, ("1.6", "-")),
 )
 
@@ -84,7 +91,7 @@ def main() -> None:
     disable_progress_bar()
     for work in WORKS:
         if not arguments.only or work.name in arguments.only:
-            loaded = load_model(arguments.model, dtype=work.dtype)
+            loaded = load_model(arguments.model)
             print(json.dumps(compare(work, loaded, arguments.repeats)), flush=True)
 
 
@@ -98,11 +105,15 @@ def compare(work: Work, model: Model, repeats: int) -> dict[str, Any]:
     if work.name.startswith("frozen"):
         runs["full on our loop"] = lambda: ours(work, model, task, validation, "full")
     else:
-        runs["Trainer, dynamic padding"] = lambda: peer(work, model, task, validation, None)
+        runs["Trainer, dynamic padding"] = lambda: peer(work, model, task, validation)
         if work.regime == "full":
             runs["Trainer, padded to 128"] = lambda: peer(
                 work, model, task, validation, SCRIPT_LENGTH
             )
+            if has_bfloat16("cpu"):
+                runs["Trainer, dynamic padding, bf16"] = lambda: peer(
+                    work, model, task, validation, half=True
+                )
     before = load()
     seconds: dict[str, float] = {}
     answers: dict[str, list[int]] = {}
@@ -147,10 +158,9 @@ def ours(
     """Seconds of training, and the answers."""
     called = regime or work.regime
     options = f"epochs={work.epochs}+batch={BATCH}+lr={RATE}+keep=last"
-    text = called if called == "probe" else f"{called}{'+' if ':' in called else ':'}{options}"
-    cell = Cell(
-        model=model.name, task=work.task, regime=parse_regime(text), seed=0, dtype=work.dtype
-    )
+    probe = called.startswith("probe")
+    text = called if probe else f"{called}{'+' if ':' in called else ':'}{options}"
+    cell = Cell(model=model.name, task=work.task, regime=parse_regime(text), seed=0)
     fitted: Any = task.regime(cell.regime.name)
     with tempfile.TemporaryDirectory() as scratch:
         started = time.perf_counter()
@@ -163,13 +173,18 @@ def ours(
 
 
 def peer(
-    work: Work, model: Model, task: Any, validation: Sequence[Any], length: int | None
+    work: Work,
+    model: Model,
+    task: Any,
+    validation: Sequence[Any],
+    length: int | None = None,
+    half: bool = False,
 ) -> tuple[float, list[int]]:
     """Seconds of HF's Trainer, and the answers."""
     network = AutoModelForSequenceClassification.from_pretrained(
         model.path, num_labels=len(task.spec.labels), dtype=torch.float32
     )
-    if work.regime == "probe":
+    if work.regime.startswith("probe"):
         network.base_model.requires_grad_(False)
     tokenizer: Any = model.tokenizer
 
@@ -206,6 +221,7 @@ def peer(
                 logging_strategy="no",
                 report_to=[],
                 use_cpu=True,
+                bf16=half,
                 disable_tqdm=True,
                 seed=0,
             ),

@@ -18,7 +18,7 @@ from benchsuite.models.registry import load_model
 from benchsuite.regimes.probe import Probe
 from benchsuite.regimes.registry import canonical
 from benchsuite.tasks.task import load_task
-from benchsuite.training import probing
+from benchsuite.training import probing, settings
 from benchsuite.training.probing import PENALTIES
 from tests.regimes import probes
 from tests.regimes.probes import FAMILIES, fit, scores
@@ -156,6 +156,29 @@ fields: {id: id, text: text, label: label}
 labels: [one, two, three]
 metrics: [accuracy]
 """
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_features_in_bfloat16_are_nearly_those_in_float32(
+    family: str, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = made_task(tmp_path, "classification", 40)
+    found, keys = {}, set()
+    for fast in (False, True):
+        monkeypatch.setattr(settings, "has_bfloat16", lambda device, fast=fast: fast)
+        predictor, examples = fit(folders[family], task)
+        assert predictor.notes["precision"] == ("bfloat16" if fast else "float32")
+        found[fast] = predictor.reader.matrix(predictor.maker.make(examples))
+        cell = made_cell(task, "probe", str(folders[family]), seed=None)
+        keys.add(Probe().key_facts(cell, family)["bfloat16"])
+    assert found[True].dtype == np.float32 and keys == {False, True}
+    gap = np.linalg.norm(found[True] - found[False]) / np.linalg.norm(found[False])
+    assert 1e-5 < gap < 2e-2
+    # What is asked for is taken, and then the machine is no part of the key.
+    predictor, _ = fit(folders[family], task, "precision=float32")
+    assert predictor.notes["precision"] == "float32"
+    cell = made_cell(task, "probe:precision=float32", str(folders[family]), seed=None)
+    assert Probe().key_facts(cell, family) == {}
 
 
 @pytest.mark.parametrize("present", [[0], [2], [0, 2], [1, 2]])

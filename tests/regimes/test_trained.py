@@ -13,12 +13,12 @@ import benchsuite
 from benchsuite.errors import InputError
 from benchsuite.models.registry import load_model
 from benchsuite.records import folder_name
-from benchsuite.regimes import support, trained
+from benchsuite.regimes import support
 from benchsuite.regimes.full import Full
 from benchsuite.tasks.spec import TaskSpec
 from benchsuite.training import settings
 from benchsuite.training.predictor import Selection, _confidence
-from benchsuite.training.settings import TrainingOptions
+from benchsuite.training.settings import has_bfloat16
 from tests.tiny import tiny_bert
 from tests.training.made import made_cell, made_task
 
@@ -176,8 +176,7 @@ def test_passes_are_made_in_bfloat16_where_it_pays(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(settings, "has_bfloat16", lambda device: fast)
-    options = TrainingOptions(precision=option)
-    assert settings.pass_precision(options, dtype, "cpu", tokens) == expected
+    assert settings.pass_precision(option, dtype, "cpu", tokens) == expected
 
 
 @pytest.mark.parametrize(
@@ -193,9 +192,9 @@ def test_instructions_alone_are_no_gain(
 ) -> None:
     monkeypatch.setattr(settings, "processor", lambda: ("any", flags))
     monkeypatch.setattr(settings, "_gain", lambda: gain)
-    settings.has_bfloat16.cache_clear()
-    assert settings.has_bfloat16("cpu") is expected
-    settings.has_bfloat16.cache_clear()
+    has_bfloat16.cache_clear()
+    assert has_bfloat16("cpu") is expected
+    has_bfloat16.cache_clear()
 
 
 def test_the_gain_is_a_ratio_of_times() -> None:
@@ -208,7 +207,7 @@ def test_the_machine_s_part_in_the_precision_is_in_the_key(
     made_task(tmp_path / "tasks", "classification")
     keys = set()
     for fast in (False, True):
-        monkeypatch.setattr(trained, "has_bfloat16", lambda device, fast=fast: fast)
+        monkeypatch.setattr(settings, "has_bfloat16", lambda device, fast=fast: fast)
         record = run(bert, "full:epochs=1+batch=4", "classification", tmp_path)
         keys.add(record.key)
         # 4 short texts are no 128 tokens: here it changes nothing.

@@ -25,7 +25,7 @@ from tests.tiny import tiny_models
 from tests.training.made import KINDS, TRAIN, made_cell, made_task
 
 GOLDEN = json.loads(Path(__file__).with_name("golden_trained.json").read_text())
-LOOP = "lr=0.003+epochs=3+batch=6+keep=last+precision=float32"
+LOOP = "lr=0.003+epochs=3+batch=6+keep=last"
 CALLS = {
     "frozen": f"frozen:0.5+{LOOP}",
     "bitfit": f"bitfit:{LOOP}",
@@ -35,7 +35,7 @@ CALLS = {
     "prefix": f"prefix:4+{LOOP}",
     "prompt": f"prompt:4+{LOOP}",
     "full": f"full:{LOOP}",
-    "full, best epoch": "full:lr=0.003+epochs=8+batch=2+patience=2+precision=float32",
+    "full, best epoch": "full:lr=0.003+epochs=8+batch=2+patience=2",
     "probe": "probe",
     "embed": "embed",
 }
