@@ -50,7 +50,7 @@ CALLS = {
     "bitfit": "bitfit:lr=0.03+epochs=120+batch=8+keep=last",
     "adapter": "adapter:lr=0.01+epochs=70+batch=8+keep=last",
     "adamix": "adapter:pfeiffer+experts=2+lr=0.005+epochs=160+batch=8+keep=last",
-    "lora": "lora:lr=0.01+epochs=60+batch=8+keep=last",
+    "lora": "lora:lr=0.01+epochs=100+batch=8+keep=last",
     "ia3": "ia3:lr=0.1+epochs=160+batch=8+keep=last",
     "prefix": "prefix:8+lr=0.1+epochs=120+batch=8+keep=last",
     "prompt": "prompt:8+lr=0.1+epochs=180+batch=8+keep=last",
