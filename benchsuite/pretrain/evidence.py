@@ -71,65 +71,67 @@ def trials_section(trials: Sequence[Path]) -> str:
 
 
 def harness_section(name: str, weights: str, store: Path, samples: Path) -> str:
-    """Our accuracy on BLiMP's paradigms beside lm-eval's own, the same pairs.
+    """Our accuracy on BLiMP's paradigms beside lm-eval's own, on the pairs that both scored.
 
     lm-eval counts a tie as right where the grammatical sentence comes first, which it always does,
     and this project as a half: pairs that tie in either are left out of both.
 
     Args:
-        store: records of the tasks `lm-eval:blimp_<paradigm>`, whose requests are lm-eval's, and of
-            `blimp`, whose sentences have no space before them.
         samples: folder of lm-eval's `--log_samples`, made by its own engine (`--model hf`).
+
+    Raises InputError where the record and a file of samples have no pair in common.
     """
-    own = {result.subset: result for result in _record(store, name, weights).results}
+    record = _record(store, name, weights)
+    outcomes = read_outcomes(store / folder_name(record.cell), record)
     lines = [
         "## Against lm-eval",
         "",
         "Accuracy of lm-eval's own engine (`hf`, float32) and of this project's on the same pairs, "
-        "percent; pairs that tie are set apart. lm-eval puts a space before each sentence; the "
-        "last column is without it, as BLiMP has them (all pairs of its record).",
+        "percent; pairs that tie are set apart.",
         "",
-        "| paradigm | pairs | ties | lm-eval | benchsuite | without the space |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| paradigm | pairs | ties | lm-eval | benchsuite |",
+        "|---|---:|---:|---:|---:|",
     ]
     for file in sorted(samples.rglob("samples_blimp_*.jsonl")):
         paradigm = file.name.removeprefix("samples_blimp_").rpartition("_")[0]
-        record = _record(store, name, weights, f"lm-eval:blimp_{paradigm}")
-        outcomes = read_outcomes(store / folder_name(record.cell), record)
-        ours = {row["id"]: row for row in outcomes.to_dict("records")}
-        right, credits, ties = 0, 0.0, 0
+        rows = outcomes[outcomes["primary"] & (outcomes["subset"] == paradigm)]
+        ours = {row["id"]: row for row in rows.to_dict("records")}
+        pairs = ties = right = 0
+        credits = 0.0
         for line in file.read_text().splitlines():
             sample = json.loads(line)
+            mine = ours.get(str(sample["doc_id"]))
+            if mine is None:  # beyond the record's cap
+                continue
+            pairs += 1
             good, bad = (float(answer[0]) for answer in sample["filtered_resps"])
-            mine = ours[str(sample["doc_id"])]
             if good == bad or mine["tied"]:
                 ties += 1
                 continue
             right += good > bad
             credits += float(mine["credit"])
-        pairs = len(ours)
-        alone = own[paradigm].value
-        assert alone is not None
+        if pairs == ties:
+            raise InputError(f"{file}: no pair of it is in the record of {name} on blimp untied")
         lines.append(
             f"| {paradigm} | {pairs:,} | {ties} | {100 * right / (pairs - ties):.1f} "
-            f"| {100 * credits / (pairs - ties):.1f} | {100 * alone:.1f} |"
+            f"| {100 * credits / (pairs - ties):.1f} |"
         )
     return "\n".join(lines)
 
 
-def _record(store: Path, model: str, weights: str | None, task: str = "blimp") -> Record:
-    """The zero-shot record on a task with the most examples."""
+def _record(store: Path, model: str, weights: str | None) -> Record:
+    """The zero-shot record on BLiMP with the most examples."""
     found = [
         record
         for record in read_store(store)
-        if (record.cell["model"], record.cell["task"]) == (model, task)
+        if (record.cell["model"], record.cell["task"]) == (model, "blimp")
         and (record.cell["regime"], record.status) == ("zeroshot", "done")
         and weights in (None, record.cell["key_parts"]["weights"])
     ]
     if not found:
         raise InputError(
-            f"{store} has no record of {model} on {task}; run "
-            f"`bench run --model {model} --task {task} --store {store}`"
+            f"{store} has no record of {model} on blimp; run "
+            f"`bench run --model {model} --task blimp --store {store}`"
         )
     return max(found, key=lambda record: record.counts["examples"])
 

@@ -13,7 +13,7 @@ from benchsuite.pretrain.evidence import blimp_section, harness_section, trials_
 from benchsuite.records import Headline, Record, Result, write
 
 
-def _record(model: str, weights: str, value: float, task: str = "blimp") -> Record:
+def _record(model: str, weights: str, value: float) -> Record:
     def row(subset: str, value: float) -> Result:
         return Result(
             split="train",
@@ -33,10 +33,10 @@ def _record(model: str, weights: str, value: float, task: str = "blimp") -> Reco
     return Record(
         cell={
             "model": model,
-            "task": task,
+            "task": "blimp",
             "regime": "zeroshot",
             "seed": None,
-            "key": f"{weights}{len(task):0<62}",
+            "key": f"{weights:0<64}",
             "key_parts": {"weights": weights},
         },
         status="done",
@@ -72,7 +72,6 @@ def store(tmp_path: Path) -> Path:
     )
     write(tmp_path / "store", _record("gpt", "aa", 0.6), outcomes)
     write(tmp_path / "store", _record("gpt:untrained", "cc", 0.5), outcomes)
-    write(tmp_path / "store", _record("gpt", "aa", 0.5, "lm-eval:blimp_island"), outcomes)
     return tmp_path / "store"
 
 
@@ -90,8 +89,9 @@ def test_records_of_other_weights_are_not_the_models(store: Path) -> None:
 
 
 def test_ties_are_set_apart_from_both(store: Path, tmp_path: Path) -> None:
-    # Pair 2 ties here, pair 3 there, where the first option wins a tie; 0 and 1 are left.
-    answers = [(-1.0, -2.0), (-1.0, -2.0), (-2.0, -1.0), (-1.0, -1.0)]
+    # Pair 2 ties here, pair 3 there, where the first option wins a tie; 4 is beyond the record's
+    # cap; 0 and 1 are left.
+    answers = [(-1.0, -2.0), (-1.0, -2.0), (-2.0, -1.0), (-1.0, -1.0), (-2.0, -1.0)]
     folder = tmp_path / "harness" / "model"
     folder.mkdir(parents=True)
     (folder / "samples_blimp_island_2026-01-01T00-00-00.jsonl").write_text(
@@ -101,7 +101,12 @@ def test_ties_are_set_apart_from_both(store: Path, tmp_path: Path) -> None:
         )
     )
     section = harness_section("gpt", "aa", store, tmp_path / "harness")
-    assert section.splitlines()[-1] == "| island | 4 | 2 | 100.0 | 50.0 | 25.0 |"
+    assert section.splitlines()[-1] == "| island | 4 | 2 | 100.0 | 50.0 |"
+    (folder / "samples_blimp_passive_1_2026-01-01T00-00-00.jsonl").write_text(
+        json.dumps({"doc_id": 0, "filtered_resps": [[-1.0, True], [-2.0, False]]}) + "\n"
+    )
+    with pytest.raises(InputError, match="passive_1.*no pair of it is in the record of gpt"):
+        harness_section("gpt", "aa", store, tmp_path / "harness")
 
 
 def test_trials_are_read_off_their_runs(tmp_path: Path) -> None:
