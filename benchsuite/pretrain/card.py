@@ -18,7 +18,6 @@ from benchsuite.pretrain.equality import (
     schedule,
 )
 from benchsuite.pretrain.log import read_log, validation_losses, write_log
-from benchsuite.pretrain.shards import read_meta
 
 LOG_LINES = 500
 TABLE_ROWS = 12
@@ -42,13 +41,12 @@ _USE = {
 }
 
 
-def write_card(folder: Path, log: Path, shards: Path, evidence: Sequence[str] = ()) -> None:
+def write_card(folder: Path, log: Path, evidence: Sequence[str] = ()) -> None:
     """Write `README.md` and `training_log.jsonl` into a model's folder.
 
     Args:
         folder: the exported model; its `benchsuite.json` says how it was trained.
         log: the run's whole log.
-        shards: the shards it was trained on; their `shards.json` counts the text.
         evidence: more sections, of what was measured with the model.
     """
     meta = json.loads((folder / "benchsuite.json").read_text())
@@ -58,7 +56,7 @@ def write_card(folder: Path, log: Path, shards: Path, evidence: Sequence[str] = 
             _front_matter(meta),
             _summary(meta, entries),
             *_comparison(meta),
-            _data(meta, read_meta(shards)),
+            _data(meta),
             _curve(entries, meta["recipe"]["lengths"][0]["length"]),
             *evidence,
             _limits(meta),
@@ -153,10 +151,48 @@ def _comparison(meta: dict) -> list[str]:
     return ["\n".join(["## What is equal and what is not", "", *lines])]
 
 
-def _data(meta: dict, corpus: dict) -> str:
+def _data(meta: dict) -> str:
+    texts = meta["texts"]
+    lines = ["## Data", ""]
+    for number, text in enumerate(texts):
+        if len(texts) > 1:
+            then = "Then, with rates fitted to the larger budget: " if number else ""
+            lines += [f"{then}{text['tokens']:,} tokens of text {number + 1}.", ""]
+        lines += [*_text_read(text), ""]
+    lines.append(
+        "Documents were cleaned of left-over markup; exact duplicates and stubs were dropped, and "
+        "half a percent of the documents (by hash) held out for the validation loss. Passages that "
+        "two documents share may be on both sides."
+    )
+    if len(texts) > 1:
+        lines.append("Texts may have documents in common. Losses are of the text read at the time.")
+    if meta["decontaminated"]:
+        lines.append(
+            "Decontaminated before training: paragraphs that share a 13-gram of words with any "
+            "validation or test example of the evaluation data at hand, or with BLiMP, were "
+            "removed (shares above). Texts of fewer than 13 words, most sentences of BLiMP among "
+            "them, cannot be found so, and training splits of the evaluation data were not looked "
+            "for."
+        )
+        for text in texts:
+            lines += _removed_by_dataset(text["corpus"]["sources"].values())
+    else:
+        lines.append("Not decontaminated: the text may overlap with evaluation data.")
+    for seen_task in meta["seen_in_pretraining"]:
+        lines.append(
+            f"Seen in pretraining: passages of the training split of `{seen_task}` are in the "
+            "corpus, and records of that task carry the flag."
+        )
+    licences = "; ".join(meta["recipe"]["corpus"]["licences"])
+    if licences:
+        lines.append(f"Licences of the text: {licences}. The strictest one binds the weights.")
+    return "\n".join(lines)
+
+
+def _text_read(text: dict) -> list[str]:
+    """Sources of a text, and how much of it was read."""
+    corpus = text["corpus"]
     lines = [
-        "## Data",
-        "",
         "| source | training tokens | held-out tokens | words before removal | paragraphs removed "
         "| words removed |",
         "|---|---|---|---|---|---|",
@@ -170,37 +206,15 @@ def _data(meta: dict, corpus: dict) -> str:
             f"| {_share(counts, 'paragraphs')} | {_share(counts, 'words')} |"
         )
     total = corpus["train_tokens"] + corpus["validation_tokens"]
-    distinct = meta["distinct_tokens"]
-    lines += [
+    distinct = text["distinct_tokens"]
+    return [
+        *lines,
         "",
         f"{corpus['train_tokens']:,} training tokens were encoded in random order, of which the "
         f"run read {distinct:,} ({distinct / corpus['train_tokens']:.0%}) at least once, and "
-        f"{meta['tokens']:,} in all (about {meta['tokens'] * words / total:,.0f} words): each row "
+        f"{text['tokens']:,} in all (about {text['tokens'] * words / total:,.0f} words): each row "
         "length goes through the text in an order of its own.",
-        "Documents were cleaned of left-over markup; exact duplicates and stubs were dropped, and "
-        "half a percent of the documents (by hash) held out for the validation loss. Passages that "
-        "two documents share may be on both sides.",
     ]
-    if corpus["decontaminated"]:
-        lines.append(
-            "Decontaminated before training: paragraphs that share a 13-gram of words with any "
-            "validation or test example of the evaluation data at hand, or with BLiMP, were "
-            "removed (shares above). Texts of fewer than 13 words, most sentences of BLiMP among "
-            "them, cannot be found so, and training splits of the evaluation data were not looked "
-            "for."
-        )
-        lines += _removed_by_dataset(corpus["sources"].values())
-    else:
-        lines.append("Not decontaminated: the text may overlap with evaluation data.")
-    for seen_task in meta["seen_in_pretraining"]:
-        lines.append(
-            f"Seen in pretraining: passages of the training split of `{seen_task}` are in the "
-            "corpus, and records of that task carry the flag."
-        )
-    licences = "; ".join(meta["recipe"]["corpus"]["licences"])
-    if licences:
-        lines.append(f"Licences of the text: {licences}. The strictest one binds the weights.")
-    return "\n".join(lines)
 
 
 def _removed_by_dataset(sources: Collection[dict]) -> list[str]:

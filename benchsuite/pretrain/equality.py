@@ -77,7 +77,7 @@ def _agreement(values: Sequence[str]) -> str:
 
 
 def _text(meta: dict) -> str:
-    # of the shards; runs of before this key tell what the recipe asks for
+    # as read; runs of before this key tell what the recipe asks for
     sources = meta.get("sources") or meta["recipe"]["corpus"]["mix"] or {}
     shares = ", ".join(f"{name} {n / sum(sources.values()):.0%}" for name, n in sources.items())
     return f"{shares or 'all sources'}; decontaminated: {'yes' if meta['decontaminated'] else 'no'}"
@@ -103,6 +103,11 @@ def _position_kind(meta: dict) -> str:
     return POSITIONS[architecture["type"]] + told
 
 
+def _hashes(meta: dict) -> str:
+    texts = meta.get("texts") or [{"shards": meta.get("shards", "")}]
+    return ", then ".join(text["shards"][:12] for text in texts)
+
+
 def _tokenizer(vocab_size: int, kind: str = "bpe") -> str:
     return f"{KIND_NAMES[kind]}, {vocab_size:,}"
 
@@ -115,7 +120,7 @@ def _rates(meta: dict) -> str:
 
 _COMPARED = {
     "text": _text,
-    "hash of tokens and tokenizer": lambda meta: meta.get("shards", "")[:12],
+    "hash of tokens and tokenizer": _hashes,
     "tokenizer": lambda meta: _tokenizer(**(meta.get("tokenizer") or meta["recipe"]["tokenizer"])),
     "raw tokens read (T)": lambda meta: f"{meta['tokens']:,}",
     "longest row": lambda meta: f"{meta['recipe']['architecture']['positions']:,}",

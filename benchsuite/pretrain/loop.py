@@ -28,18 +28,24 @@ from benchsuite.pretrain.model import (
 )
 from benchsuite.pretrain.objectives.base import Vocabulary
 from benchsuite.pretrain.optim import make_optimizers, rate_factor, set_rates
-from benchsuite.pretrain.progress import State, is_snapshot, phase_at, progress_of
-from benchsuite.pretrain.recipe import Recipe
+from benchsuite.pretrain.progress import (
+    State,
+    is_snapshot,
+    phase_at,
+    progress_of,
+    tokens_by_source,
+)
+from benchsuite.pretrain.recipe import Budget, Recipe
 from benchsuite.pretrain.shards import check_shards, digest_of, read_meta, read_shards
 from benchsuite.pretrain.tokenizer import kind_and_size, load_tokenizer
 
 PROGRESS_SECONDS = 10.0
 # settings of a recipe that a run may go on with when they have changed
-_FREE: dict[str, Any] = {
+_FREE: dict[str, bool] = {
     "budget": True,
     "checkpoint_minutes": True,
     "validation_tokens": True,
-    "corpus": {"seen_in_pretraining": True, "licences": True},
+    "corpus": True,  # what is read is the shards', whose hash is compared
 }
 # Longest rows whose attention a compiler for CPUs is given as matrix products and a softmax: it
 # makes one pass of what lies between them. torch's fused attention is slower up to there, most of
@@ -116,13 +122,13 @@ class Trainer:
                 self.echo(self._line(entry))
                 printed = now
         losses = {
-            f"validation_loss_{phase.length}": self.evaluate(phase.length)
-            for phase in self.recipe.lengths
+            f"validation_loss_{length}": self.evaluate(length)
+            for length in dict.fromkeys(phase.length for phase in self.recipe.lengths)
         }
         append_to_log(self.log, {"step": self.state.step, "tokens": self.state.tokens, **losses})
         self._save_checkpoint()
         self.save(self.out / "model")
-        write_card(self.out / "model", self.log, self.shards)
+        write_card(self.out / "model", self.log)
         shown = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
         self.echo(f"{self.out / 'model'}: {self.state.tokens:,} tokens, {shown}")
 
@@ -216,32 +222,44 @@ class Trainer:
 
     def metadata(self) -> dict:
         """What records and the model card need to know of this run."""
+        texts = self._texts()
         return {
             "family": FAMILIES[self.recipe.architecture.type],
             "objective": self.recipe.objective,
             "objective_description": self.objective.describe(),
             **self._per_token(),
             "tokens": self.state.tokens,
-            "distinct_tokens": self.train.distinct(
-                {self.objective.window(n): rows for n, rows in self.state.rows.items()}
-            ),
             "tokens_by_length": {
                 length: rows * self.objective.window(length)
-                for length, rows in self.state.rows.items()
+                for length, rows in self.state.all_rows().items()
             },
             "steps": self.state.step,
             "shards": self.digest,
+            "distinct_tokens": sum(text["distinct_tokens"] for text in texts),
+            "texts": texts,
+            "sources": tokens_by_source(texts),
             "tokenizer": kind_and_size(self.tokenizer),
-            "sources": {
-                name: counts["train_tokens"] for name, counts in self.meta["sources"].items()
-            },
             "seen_in_pretraining": self.recipe.corpus.seen_in_pretraining,
-            "decontaminated": self.meta["decontaminated"],
+            "decontaminated": all(text["corpus"]["decontaminated"] for text in texts),
             "parameters": parameter_counts(self.model),
             "hours": self.state.seconds / 3600,
             "hardware": self.state.machines() or self.hardware,
             "recipe": self.recipe.model_dump(),
         }
+
+    def _texts(self) -> list[dict[str, Any]]:
+        """What was read of each text, the one at hand last."""
+        rows = self.state.rows
+        here = {
+            "shards": self.digest,
+            "tokens": self.state.tokens_here(),
+            "distinct_tokens": self.train.distinct(
+                {self.objective.window(length): count for length, count in rows.items()}
+            ),
+            "rows": rows,
+            "corpus": self.meta,
+        }
+        return [*self.state.earlier, here]
 
     def _per_token(self) -> dict[str, float]:
         """Loss positions and training FLOPs a raw token, averaged over the rows read.
@@ -251,7 +269,7 @@ class Trainer:
         """
         weights = weights_by_part(self.model)
         tokens = targets = flops = 0
-        for length, rows in self.state.rows.items():
+        for length, rows in self.state.all_rows().items():
             positions = self.objective.positions(length)
             tokens += rows * self.objective.window(length)
             targets += rows * self.objective.targets(length)
@@ -295,13 +313,17 @@ class Trainer:
             self._clear()
             return False
         content = read_checkpoint(self.checkpoint)
-        if _filled(content["recipe"]) != self._settings():
+        # checkpoints of before this key do without
+        other_text = content.get("shards", self.digest) != self.digest
+        before, now = _filled(content["recipe"]), self._settings()
+        if other_text:  # its rows may be of other lengths
+            before["lengths"] = now["lengths"]
+        if before != now:
             raise InputError(f"{self.out} holds a run of another recipe; give another --out")
-        # checkpoints of before these keys do without
-        if content.get("shards", self.digest) != self.digest:
-            raise InputError(f"{self.out} holds a run on other shards; give another --out")
         self.state = State(**content["state"])
         budget = self.recipe.budget
+        if other_text:
+            self._turn_to_other_text(content)
         used_up = progress_of(self.state, budget) >= 1
         if used_up and content.get("budget", budget.model_dump()) != budget.model_dump():
             raise InputError(
@@ -322,6 +344,22 @@ class Trainer:
         write_log(self.log, steps)
         self.echo(f"resuming at step {self.state.step}, {self.state.tokens:,} tokens")
         return False
+
+    def _turn_to_other_text(self, content: dict[str, Any]) -> None:
+        """Let a finished run go on with other shards, where the budget has become larger."""
+        before = content.get("budget")
+        finished = before is not None and progress_of(self.state, Budget(**before)) >= 1
+        told = self.out / "model" / "benchsuite.json"
+        texts = json.loads(told.read_text()).get("texts") if told.is_file() else None
+        if not (finished and texts and progress_of(self.state, self.recipe.budget) < 1):
+            raise InputError(
+                f"{self.out} holds a run on other shards; give another --out, or to a finished run "
+                f"a larger budget, to go on with these"
+            )
+        if load_tokenizer(self.out / "model").get_vocab() != self.tokenizer.get_vocab():
+            raise InputError(f"{self.shards} has another tokenizer than the run in {self.out}")
+        self.state.turn_to_other_text(texts)
+        self.echo(f"going on with other text after {self.state.tokens:,} tokens")
 
     def _clear(self) -> None:
         """Remove what an earlier run left: its steps would pass for this one's."""

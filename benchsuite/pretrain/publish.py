@@ -34,7 +34,7 @@ def publish(
 
     Args:
         runs: folders of `bench pretrain`; a model's name is its recipe's.
-        shards: what they were trained on.
+        shards: what they were trained on, the last of several.
         store: records of the published weights on BLiMP, for a table by field. Publish once, run
             `bench run --model ... --task blimp`, and publish again.
         trials: runs by which settings were chosen; a card shows those of its own recipe.
@@ -50,7 +50,7 @@ def publish(
         name = meta["recipe"]["name"]
         if name in models:
             raise InputError(f"{models[name]} and {run} are both named {name!r}")
-        if "shards" not in meta:
+        if "texts" not in meta:
             raise InputError(f"{run} is of an earlier version; delete its model and resume it")
         if meta["shards"] != digest:
             raise InputError(f"{run} was trained on other shards than {shards}")
@@ -68,7 +68,7 @@ def publish(
                 shutil.copytree(run / "model", root / name)
             for name, run in models.items():
                 sections = _sections(name, root / name, store, trials, harness)
-                write_card(root / name, run / "log.jsonl", shards, sections)
+                write_card(root / name, run / "log.jsonl", sections)
         except BaseException:
             for name in models:
                 shutil.rmtree(root / name, ignore_errors=True)

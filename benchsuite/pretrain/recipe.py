@@ -1,6 +1,7 @@
 """The recipe: every setting of a pretraining run, as a strict YAML schema."""
 
 import difflib
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -214,8 +215,8 @@ class Recipe(_Strict):
     def _fits(self) -> "Recipe":
         if abs(sum(phase.share for phase in self.lengths) - 1) > 1e-6:
             raise ValueError("the shares in lengths must add up to 1")
-        if len({(phase.length, phase.shifted) for phase in self.lengths}) < len(self.lengths):
-            raise ValueError("lengths names the same length twice")
+        if any(a.length == b.length and a.shifted == b.shifted for a, b in pairwise(self.lengths)):
+            raise ValueError("lengths names the same length twice in a row")
         if self.architecture.type == "t5" and any(phase.shifted for phase in self.lengths):
             raise ValueError("shifted is for position tables, and t5 has none")
         for phase in self.lengths:

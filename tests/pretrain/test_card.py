@@ -68,6 +68,17 @@ SHARDS = {
 }
 
 
+META["texts"] = [
+    {
+        "shards": META["shards"],
+        "tokens": META["tokens"],
+        "distinct_tokens": META["distinct_tokens"],
+        "rows": {},
+        "corpus": SHARDS,
+    }
+]
+
+
 def test_thinning_keeps_validation_losses_and_order() -> None:
     entries = [{"step": i, "loss": 1.0} for i in range(1, 101)]
     entries[36]["validation_loss"] = 2.0
@@ -81,7 +92,6 @@ def write(folder: Path, meta: dict) -> str:
     """The card of a run with this metadata, 2,500 steps long."""
     folder.mkdir(exist_ok=True)
     (folder / "benchsuite.json").write_text(json.dumps(meta))
-    (folder / "shards.json").write_text(json.dumps(SHARDS))
     log = folder / "log.jsonl"
     entries: list[dict] = [
         {"step": i, "tokens": 4000 * i, "loss": 9.0 - i / 500} for i in range(1, 2501)
@@ -89,7 +99,7 @@ def write(folder: Path, meta: dict) -> str:
     entries[1249]["validation_loss"] = 6.789
     entries.append({"step": 2500, "validation_loss_256": 4.321, "validation_loss_1000": 4.567})
     log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-    write_card(folder, log, folder)
+    write_card(folder, log)
     return (folder / "README.md").read_text()
 
 
@@ -116,6 +126,32 @@ def test_card_states_its_figures(tmp_path: Path) -> None:
     assert len((tmp_path / "training_log.jsonl").read_text().splitlines()) <= 502
 
 
+def test_a_card_tells_of_each_text_that_was_read(tmp_path: Path) -> None:
+    first = META["texts"][0]
+    poems = {"poems": SHARDS["sources"]["news"] | {"train_tokens": 5_000_000}}
+    second = first | {
+        "shards": "fedcba9876543210",
+        "tokens": 2_000_000,
+        "distinct_tokens": 1_500_000,
+        "corpus": SHARDS | {"train_tokens": 5_000_000, "sources": poems},
+    }
+    card = write(tmp_path, META | {"tokens": 12_000_000, "texts": [first, second]})
+    places = [
+        card.index(expected)
+        for expected in (
+            "10,000,000 tokens of text 1.",
+            "| news | 20,000,000 |",
+            "read 8,000,000 (40%) at least once, and 10,000,000 in all",
+            "Then, with rates fitted to the larger budget: 2,000,000 tokens of text 2.",
+            "| poems | 5,000,000 |",
+            "read 1,500,000 (30%) at least once, and 2,000,000 in all",
+            "Losses are of the text read at the time.",
+        )
+    ]
+    assert places == sorted(places)
+    assert "of text 1" not in write(tmp_path, META)
+
+
 def test_a_thinned_log_keeps_counts_whole_and_six_digits_of_figures() -> None:
     [kept] = thin_out([{"step": 12345678, "loss": 4.519559681415558, "lr": 0.0010360054347826088}])
     assert kept == {"step": 12345678, "loss": 4.51956, "lr": 0.00103601}
@@ -126,7 +162,7 @@ def test_card_compares_with_the_bundled_models(
 ) -> None:
     peer = META | {
         "objective": "span_corruption",
-        "shards": "99",
+        "texts": [META["texts"][0] | {"shards": "99"}],
         "loss_positions_per_token": 0.2041,
         "flops_per_token": 18.26e6,
         "parameters": {"total": 6_800_000, "embedding": 2_000_000, "non_embedding": 4_800_000},

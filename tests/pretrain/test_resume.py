@@ -1,5 +1,6 @@
 """An interrupted run goes on as if it had never stopped, or is refused in one line."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -221,13 +222,53 @@ def test_a_checkpoint_runs_no_code(recipe: Path, shards: Path, tmp_path: Path) -
 
 
 def test_other_shards_do_not_resume(
-    recipe: Path, shards: Path, corpus: Path, tmp_path: Path
+    recipe: Path, shards: Path, corpus: Path, tokenizer: Path, tmp_path: Path
 ) -> None:
-    pretrain(recipe, None, tmp_path / "run", shards=shards, tokens=512, echo=quiet)
+    (tmp_path / "run").mkdir()
+    unfinished = Trainer(load_recipe(recipe), shards, tmp_path / "run", quiet)
+    unfinished.step(0)
+    unfinished._save_checkpoint()
+    encode_corpus(corpus, tokenizer, tmp_path / "other", tokens=20_000)
+    for tokens in (None, 40 * 256):
+        with pytest.raises(InputError, match="holds a run on other shards; give another --out"):
+            pretrain(
+                recipe, None, tmp_path / "run", shards=tmp_path / "other", tokens=tokens, echo=quiet
+            )
+
+
+def test_a_finished_run_goes_on_with_other_text(
+    write_recipe: Callable[..., Path], shards: Path, corpus: Path, tokenizer: Path, tmp_path: Path
+) -> None:
+    out, other, alien = (tmp_path / name for name in ("run", "other", "alien"))
+    recipe = write_recipe()
+    pretrain(recipe, None, out, shards=shards, echo=quiet)
+    before = read_log(out)[:-1]
+    encode_corpus(corpus, tokenizer, other, tokens=20_000, mix={"letters": 0.9, "fables": 0.1})
     train_tokenizer(corpus, tmp_path / "tokenizer", vocab_size=320)
-    encode_corpus(corpus, tmp_path / "tokenizer", tmp_path / "other")
-    with pytest.raises(InputError, match="holds a run on other shards; give another --out"):
-        pretrain(recipe, None, tmp_path / "run", shards=tmp_path / "other", echo=quiet)
+    encode_corpus(corpus, tmp_path / "tokenizer", alien)
+    with pytest.raises(InputError, match="to a finished run a larger budget"):
+        pretrain(recipe, None, out, shards=other, echo=quiet)
+    with pytest.raises(InputError, match="has another tokenizer than the run"):
+        pretrain(recipe, None, out, shards=alien, tokens=30 * 256, echo=quiet)
+    # what a recipe says of a corpus is of its own shards
+    second = write_recipe(corpus={"tokens": 20_000, "mix": {"letters": 0.9, "fables": 0.1}})
+    folder = pretrain(second, None, out, shards=other, tokens=30 * 256, echo=quiet)
+    log = [entry for entry in read_log(out) if "loss" in entry]
+    assert [entry["step"] for entry in log] == list(range(1, 31))
+    assert log[:20] == before
+    meta = json.loads((folder / "benchsuite.json").read_text())
+    assert [text["tokens"] for text in meta["texts"]] == [20 * 256, 10 * 256]
+    assert meta["tokens"] == sum(meta["tokens_by_length"].values()) == 30 * 256
+    assert meta["shards"] == meta["texts"][1]["shards"] != meta["texts"][0]["shards"]
+    assert meta["sources"]["letters"] > meta["sources"]["fables"]
+    assert sum(meta["sources"].values()) == pytest.approx(30 * 256, abs=4)
+    card = (folder / "README.md").read_text()
+    assert "5,120 tokens of text 1." in card and "2,560 tokens of text 2." in card
+    # and resumes there, now from the other text alone
+    with pytest.raises(InputError, match="holds a run on other shards"):
+        pretrain(recipe, None, out, shards=shards, tokens=30 * 256, echo=quiet)
+    pretrain(second, None, out, shards=other, tokens=30 * 256, echo=quiet)
+    assert [entry for entry in read_log(out) if "loss" in entry] == log
 
 
 def test_a_finished_run_is_left_as_it_is(recipe: Path, shards: Path, tmp_path: Path) -> None:
