@@ -174,8 +174,8 @@ def _data(meta: dict) -> str:
             "them, cannot be found so, and training splits of the evaluation data were not looked "
             "for."
         )
-        for text in texts:
-            lines += _removed_by_dataset(text["corpus"]["sources"].values())
+        sources = [counts for text in texts for counts in text["corpus"]["sources"].values()]
+        lines += _removed_by_dataset(sources)
     else:
         lines.append("Not decontaminated: the text may overlap with evaluation data.")
     for seen_task in meta["seen_in_pretraining"]:

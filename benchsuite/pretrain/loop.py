@@ -349,13 +349,19 @@ class Trainer:
         """Let a finished run go on with other shards, where the budget has become larger."""
         before = content.get("budget")
         finished = before is not None and progress_of(self.state, Budget(**before)) >= 1
-        told = self.out / "model" / "benchsuite.json"
-        texts = json.loads(told.read_text()).get("texts") if told.is_file() else None
-        if not (finished and texts and progress_of(self.state, self.recipe.budget) < 1):
+        if not finished or progress_of(self.state, self.recipe.budget) >= 1:
             raise InputError(
                 f"{self.out} holds a run on other shards; give another --out, or to a finished run "
                 f"a larger budget, to go on with these"
             )
+        told = self.out / "model" / "benchsuite.json"
+        try:
+            texts = json.loads(told.read_text())["texts"]
+        except (FileNotFoundError, KeyError, ValueError) as error:
+            raise InputError(
+                f"{told} does not tell what was read; delete {told.parent} and resume the run on "
+                f"its own shards, which writes it anew"
+            ) from error
         if load_tokenizer(self.out / "model").get_vocab() != self.tokenizer.get_vocab():
             raise InputError(f"{self.shards} has another tokenizer than the run in {self.out}")
         self.state.turn_to_other_text(texts)

@@ -250,6 +250,11 @@ def test_a_finished_run_goes_on_with_other_text(
         pretrain(recipe, None, out, shards=other, echo=quiet)
     with pytest.raises(InputError, match="has another tokenizer than the run"):
         pretrain(recipe, None, out, shards=alien, tokens=30 * 256, echo=quiet)
+    told = out / "model" / "benchsuite.json"
+    told.rename(out / "aside")
+    with pytest.raises(InputError, match="does not tell what was read; delete .*model and resume"):
+        pretrain(recipe, None, out, shards=other, tokens=30 * 256, echo=quiet)
+    (out / "aside").rename(told)
     # what a recipe says of a corpus is of its own shards
     second = write_recipe(corpus={"tokens": 20_000, "mix": {"letters": 0.9, "fables": 0.1}})
     folder = pretrain(second, None, out, shards=other, tokens=30 * 256, echo=quiet)
