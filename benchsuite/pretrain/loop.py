@@ -5,7 +5,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from benchsuite.pretrain.progress import (
     State,
     is_snapshot,
     phase_at,
+    progress_line,
     progress_of,
     tokens_by_source,
 )
@@ -105,6 +106,7 @@ class Trainer:
 
     def _train(self) -> None:
         saved = printed = time.monotonic()
+        started = replace(self.state)
         while (progress := progress_of(self.state, self.recipe.budget)) < 1:
             entry = self.step(progress)
             now = time.monotonic()
@@ -119,7 +121,7 @@ class Trainer:
             if progress < self._decay_start() <= progress_of(self.state, self.recipe.budget):
                 self._save_checkpoint(self.out / "before_decay.pt")
             if now - printed > PROGRESS_SECONDS:
-                self.echo(self._line(entry))
+                self.echo(progress_line(entry, self.state, started, self.recipe.budget))
                 printed = now
         losses = {
             f"validation_loss_{length}": self.evaluate(length)
@@ -373,17 +375,6 @@ class Trainer:
         (self.out / "before_decay.pt").unlink(missing_ok=True)
         for folder in self.out.glob("step-*"):
             shutil.rmtree(folder)
-
-    def _line(self, entry: dict) -> str:
-        done = progress_of(self.state, self.recipe.budget)
-        left = self.state.seconds / done * (1 - done) if done < 1 else 0.0
-        text = (
-            f"step {entry['step']}  {done:.1%}  loss {entry['loss']:.3f}  "
-            f"{entry['tokens_per_second']:,.0f} tokens/s  ETA {left / 60:.0f} min"
-        )
-        if "validation_loss" in entry:
-            text += f"  validation {entry['validation_loss']:.3f}"
-        return text
 
 
 def _require_finite(what: str, loss: float) -> None:

@@ -71,6 +71,23 @@ def progress_of(state: State, budget: Budget) -> float:
     return state.seconds / (60 * budget.minutes)
 
 
+def progress_line(entry: dict[str, Any], state: State, started: State, budget: Budget) -> str:
+    """What the terminal shows of a step.
+
+    The time left goes by the pace since `started`, the state that this process began with: what a
+    run is resumed on may be faster or slower than what it was begun on.
+    """
+    done, before = progress_of(state, budget), progress_of(started, budget)
+    left = (state.seconds - started.seconds) * max(1 - done, 0.0) / (done - before)
+    text = (
+        f"step {entry['step']}  {done:.1%}  loss {entry['loss']:.3f}  "
+        f"{entry['tokens_per_second']:,.0f} tokens/s  ETA {left / 60:.0f} min"
+    )
+    if "validation_loss" in entry:
+        text += f"  validation {entry['validation_loss']:.3f}"
+    return text
+
+
 def phase_at(progress: float, recipe: Recipe) -> Length:
     """Sequence length in tokens, and what goes with it, at this share of the budget."""
     end = 0.0
