@@ -66,16 +66,19 @@ class ModelRef:
         """How far the checkpoint was trained; None where its `benchsuite.json` does not say.
 
         step; tokens: raw tokens of text read (T); flops: of training, 6 N a position passed
-        through, None where unknown; recipe: 8 hex of its hash, equal for checkpoints of one run.
+        through, None where unknown; recipe: 8 hex of its hash, of the first one where a run went on
+        with other text: equal for checkpoints of one run.
         """
         if "tokens" not in self.metadata:
             return None
+        recipe = self.metadata.get("recipe", {})
+        first = self.metadata.get("texts", [{}])[0].get("recipe", recipe)
         tokens, per_token = self.metadata["tokens"], self.metadata.get("flops_per_token")
         return {
             "step": self.metadata.get("steps"),
             "tokens": tokens,
             "flops": None if per_token is None else round(per_token * tokens),
-            "recipe": digest(self.metadata.get("recipe", {}))[:8],
+            "recipe": digest(first)[:8],
         }
 
     @property

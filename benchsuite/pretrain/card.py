@@ -12,12 +12,14 @@ from benchsuite.files import write_atomically
 from benchsuite.pretrain.equality import (
     NORMS,
     POSITIONS,
+    budget_of,
     bundled_models,
     equality_table,
     row_lengths,
     schedule,
 )
 from benchsuite.pretrain.log import read_log, validation_losses, write_log
+from benchsuite.pretrain.texts import of_all_recipes, recipes_of
 
 LOG_LINES = 500
 TABLE_ROWS = 12
@@ -54,10 +56,10 @@ def write_card(folder: Path, log: Path, evidence: Sequence[str] = ()) -> None:
     text = "\n\n".join(
         [
             _front_matter(meta),
-            _summary(meta, entries),
             *_comparison(meta),
+            _summary(meta, entries),
             _data(meta),
-            _curve(entries, meta["recipe"]["lengths"][0]["length"]),
+            _curve(entries, meta),
             *evidence,
             _limits(meta),
         ]
@@ -108,7 +110,7 @@ def _summary(meta: dict, entries: list[dict]) -> str:
         + (f" (AdamW {optimizer['adamw_lr']})" if optimizer["adamw_lr"] else "")
         + f", weight decay {optimizer['weight_decay']}, clipping at {recipe['clip']}",
         "schedule": schedule(meta),
-        "budget": ", ".join(f"{v:,.15g} {k}" for k, v in recipe["budget"].items() if v is not None),
+        "budget": ", then ".join(map(budget_of, recipes_of(meta))),
         "FLOPs": f"{meta['flops_per_token'] * meta['tokens']:.2e}: "
         f"{meta['flops_per_token'] / 1e6:.1f} million a raw token, 6 N a position it passes "
         "through, N the weights applied there (tied output layer included where a loss is "
@@ -118,13 +120,22 @@ def _summary(meta: dict, entries: list[dict]) -> str:
         "precision": f"{recipe['precision']} autocast"
         if recipe["precision"] == "bfloat16"
         else "float32",
-        "validation loss": ", ".join(
-            f"{loss:.3f} nats a target at length {length}"
-            for length, loss in validation_losses(entries[-1]).items()
-        ),
+        **_validation(meta, entries),
     }
     lines = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     return f"## Training\n\n| | |\n|---|---|\n{lines}"
+
+
+def _validation(meta: dict, entries: list[dict]) -> dict[str, str]:
+    """Rows of the losses on the held-out slice of each text, when the last of it had been read."""
+    texts = meta["texts"]
+    ends = [*(text["validation_losses"] for text in texts[:-1]), validation_losses(entries[-1])]
+    return {
+        "validation loss" + (f", text {number}" if len(texts) > 1 else ""): ", ".join(
+            f"{loss:.3f} nats a target at length {length}" for length, loss in losses.items()
+        )
+        for number, losses in enumerate(ends, start=1)
+    }
 
 
 def _architecture(architecture: dict) -> str:
@@ -165,7 +176,11 @@ def _data(meta: dict) -> str:
         "two documents share may be on both sides."
     )
     if len(texts) > 1:
-        lines.append("Texts may have documents in common. Losses are of the text read at the time.")
+        words = sum(_words_read(text) for text in texts)
+        lines.append(
+            f"In all about {words:,.0f} words. What the texts have in common counts in each, as "
+            "read at least once and as removed."
+        )
     if meta["decontaminated"]:
         lines.append(
             "Decontaminated before training: paragraphs that share a 13-gram of words with any "
@@ -183,7 +198,7 @@ def _data(meta: dict) -> str:
             f"Seen in pretraining: passages of the training split of `{seen_task}` are in the "
             "corpus, and records of that task carry the flag."
         )
-    licences = "; ".join(meta["recipe"]["corpus"]["licences"])
+    licences = "; ".join(of_all_recipes(meta, "licences"))
     if licences:
         lines.append(f"Licences of the text: {licences}. The strictest one binds the weights.")
     return "\n".join(lines)
@@ -197,24 +212,28 @@ def _text_read(text: dict) -> list[str]:
         "| words removed |",
         "|---|---|---|---|---|---|",
     ]
-    words = 0
-    for name, counts in corpus["sources"].items():
-        words += counts["words"] - counts["contaminated_words"]
-        lines.append(
-            f"| {name} | {counts['train_tokens']:,} | {counts['validation_tokens']:,} "
-            f"| {counts['words']:,} "
-            f"| {_share(counts, 'paragraphs')} | {_share(counts, 'words')} |"
-        )
-    total = corpus["train_tokens"] + corpus["validation_tokens"]
+    lines += [
+        f"| {name} | {counts['train_tokens']:,} | {counts['validation_tokens']:,} "
+        f"| {counts['words']:,} "
+        f"| {_share(counts, 'paragraphs')} | {_share(counts, 'words')} |"
+        for name, counts in corpus["sources"].items()
+    ]
     distinct = text["distinct_tokens"]
     return [
         *lines,
         "",
         f"{corpus['train_tokens']:,} training tokens were encoded in random order, of which the "
         f"run read {distinct:,} ({distinct / corpus['train_tokens']:.0%}) at least once, and "
-        f"{text['tokens']:,} in all (about {text['tokens'] * words / total:,.0f} words): each row "
-        "length goes through the text in an order of its own.",
+        f"{text['tokens']:,} in all (about {_words_read(text):,.0f} words): each row length goes "
+        "through the text in an order of its own.",
     ]
+
+
+def _words_read(text: dict) -> float:
+    """About how many words a text's tokens were."""
+    corpus = text["corpus"]
+    words = sum(c["words"] - c["contaminated_words"] for c in corpus["sources"].values())
+    return text["tokens"] * words / (corpus["train_tokens"] + corpus["validation_tokens"])
 
 
 def _removed_by_dataset(sources: Collection[dict]) -> list[str]:
@@ -237,11 +256,8 @@ def _share(counts: dict, what: str) -> str:
     return f"{removed:.3%}"
 
 
-def _curve(entries: list[dict], first: int) -> str:
-    """Losses at steps evenly spaced on a logarithmic axis; training loss averaged around them.
-
-    first: the row length that is validated at while a run goes on.
-    """
+def _curve(entries: list[dict], meta: dict) -> str:
+    """Losses at steps evenly spaced on a logarithmic axis; training loss averaged around them."""
     steps = [entry for entry in entries if "loss" in entry]
     positions = sorted({round(len(steps) ** (i / (TABLE_ROWS - 1))) - 1 for i in range(TABLE_ROWS)})
     validated = [entry for entry in entries if "validation_loss" in entry]
@@ -251,11 +267,17 @@ def _curve(entries: list[dict], first: int) -> str:
         mean = sum(entry["loss"] for entry in around) / len(around)
         lines.append(f"| {steps[position]['step']} | {steps[position]['tokens']:,} | {mean:.3f} |")
     if validated:
-        lines += ["", f"| step | tokens | validation loss at {first} |", "|---|---|---|"]
+        # a run validates at its first row length while it goes on
+        length = meta["recipe"]["lengths"][0]["length"]
+        lines += ["", f"| step | tokens | validation loss at {length} |", "|---|---|---|"]
         lines += [
             f"| {entry['step']} | {entry['tokens']:,} | {entry['validation_loss']:.3f} |"
             for entry in validated
         ]
+    read = 0
+    for number, text in enumerate(meta["texts"][:-1], start=2):
+        read += text["tokens"]
+        lines += ["", f"After {read:,} tokens all losses are of text {number}, validation's too."]
     lines += ["", "`training_log.jsonl` has the curve in full, thinned out where it is long."]
     return "\n".join(lines)
 

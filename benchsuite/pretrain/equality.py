@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from benchsuite.paths import baselines_root
+from benchsuite.pretrain.texts import recipes_of
 
 KIND_NAMES = {"bpe": "byte-level BPE", "wordpiece": "WordPiece", "unigram": "byte-level Unigram"}
 NEARLY = 0.05
@@ -51,17 +52,19 @@ def bundled_models() -> dict[str, dict]:
 
 def row_lengths(meta: dict) -> str:
     """Shares of what was read: `64 (30%, at shifted positions), then 256 (70%)`."""
-    phases = meta["recipe"]["lengths"]
     # runs of before this key tell the recipe's shares alone
-    if "tokens_by_length" in meta:
-        shares = {int(n): tokens / meta["tokens"] for n, tokens in meta["tokens_by_length"].items()}
-    else:
-        shares = {phase["length"]: phase["share"] for phase in phases}
-    shifted = {phase["length"] for phase in phases if phase.get("shifted")}
+    texts = meta.get("texts") or [{"phases": meta["recipe"]["lengths"]}]
     return ", then ".join(
-        f"{length} ({share:.0%}{', at shifted positions' if length in shifted else ''})"
-        for length, share in shares.items()
+        f"{phase['length']} ({phase.get('share') or phase['tokens'] / meta['tokens']:.0%}"
+        f"{', at shifted positions' if phase.get('shifted') else ''})"
+        for text in texts
+        for phase in text["phases"]
     )
+
+
+def budget_of(recipe: dict) -> str:
+    """`100,000,000 tokens` or `90 minutes`."""
+    return ", ".join(f"{v:,.15g} {k}" for k, v in recipe["budget"].items() if v is not None)
 
 
 def _agreement(values: Sequence[str]) -> str:
@@ -84,14 +87,20 @@ def _text(meta: dict) -> str:
 
 
 def schedule(meta: dict) -> str:
+    """How the rate rises and falls; of several texts, from where on by which budget."""
     # Runs of before these keys had a cosine over all that follows the warm-up.
     schedule = {"shape": "cosine", "decay": None, **meta["recipe"]["schedule"]}
     constant = ", then constant" if schedule["decay"] else ""
     last = f" over the last {schedule['decay']:.0%}" if schedule["decay"] else ""
-    return (
+    told = (
         f"linear warm-up over {schedule['warmup']:.0%} of the budget{constant}, "
         f"{schedule['shape']} down to {schedule['floor']:.0%} of the peak{last}"
     )
+    read = 0
+    for text, recipe in zip(meta.get("texts", []), recipes_of(meta)[1:], strict=False):
+        read += text["tokens"]
+        told += f"; after {read:,} tokens as if the budget had always been {budget_of(recipe)}"
+    return told
 
 
 def _position_kind(meta: dict) -> str:

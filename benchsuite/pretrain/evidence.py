@@ -10,16 +10,17 @@ from benchsuite.pretrain.log import read_log, validation_losses
 from benchsuite.records import Record, folder_name, read_outcomes, read_store
 
 
-def blimp_section(name: str, weights: str, store: Path) -> str:
+def blimp_section(name: str, weights: str, untrained: str, store: Path) -> str:
     """BLiMP by field, of a model and of its untrained self.
 
     Args:
         weights: hash of the model's weights; a record of other weights is not its own.
+        untrained: that of its untrained self, whose record must be of the same prompt.
 
-    Raises InputError where the store has no zero-shot record of the model on all of BLiMP.
+    Raises InputError where the store has no such zero-shot records.
     """
     own = _record(store, name, weights)
-    fresh = _record(store, f"{name}:untrained", None)
+    fresh = _record(store, f"{name}:untrained", untrained, own.cell["key_parts"]["prompts"])
     fields = [r.subset for r in own.results if r.primary and r.subset.startswith("group:")]
     pairs = own.headline.n if own.headline else 0
     lines = [
@@ -119,21 +120,22 @@ def harness_section(name: str, weights: str, store: Path, samples: Path) -> str:
     return "\n".join(lines)
 
 
-def _record(store: Path, model: str, weights: str | None) -> Record:
-    """The zero-shot record on BLiMP with the most examples."""
+def _record(store: Path, model: str, weights: str, prompts: str | None = None) -> Record:
+    """The zero-shot record on BLiMP with the most examples, of several the newest."""
     found = [
         record
         for record in read_store(store)
         if (record.cell["model"], record.cell["task"]) == (model, "blimp")
         and (record.cell["regime"], record.status) == ("zeroshot", "done")
-        and weights in (None, record.cell["key_parts"]["weights"])
+        and record.cell["key_parts"]["weights"] == weights
+        and prompts in (None, record.cell["key_parts"]["prompts"])
     ]
     if not found:
         raise InputError(
             f"{store} has no record of {model} on blimp; run "
             f"`bench run --model {model} --task blimp --store {store}`"
         )
-    return max(found, key=lambda record: record.counts["examples"])
+    return max(found, key=lambda one: (one.counts["examples"], one.provenance.get("time", "")))
 
 
 def _shown(record: Record, subset: str) -> str:

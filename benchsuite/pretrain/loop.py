@@ -34,10 +34,10 @@ from benchsuite.pretrain.progress import (
     phase_at,
     progress_line,
     progress_of,
-    tokens_by_source,
 )
 from benchsuite.pretrain.recipe import Budget, Recipe
 from benchsuite.pretrain.shards import check_shards, digest_of, read_meta, read_shards
+from benchsuite.pretrain.texts import of_all_recipes, texts_of, tokens_by_source
 from benchsuite.pretrain.tokenizer import kind_and_size, load_tokenizer
 
 PROGRESS_SECONDS = 10.0
@@ -148,10 +148,10 @@ class Trainer:
         rows = recipe.batch_tokens // length // recipe.accumulation
         self.model.train()
         total = 0.0
-        for _ in range(recipe.accumulation):
-            first = state.rows.get(length, 0)
+        before = state.rows().get(length, 0)
+        for part in range(recipe.accumulation):
+            first = before + part * rows
             batch = self._batch(self.train, length, first, rows, phase.shifted)
-            state.rows[length] = first + rows
             with self._autocast():
                 loss = self.loss(self.model, batch) / recipe.accumulation
             loss.backward()
@@ -163,8 +163,9 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
         seconds = time.monotonic() - start
         state.step += 1
-        tokens = rows * recipe.accumulation * self.objective.window(length)
-        state.tokens += tokens
+        read = rows * recipe.accumulation
+        tokens = read * self.objective.window(length)
+        state.read(phase, read, tokens)
         state.spend(seconds, self.hardware)
         return {
             "step": state.step,
@@ -225,40 +226,39 @@ class Trainer:
     def metadata(self) -> dict:
         """What records and the model card need to know of this run."""
         texts = self._texts()
+        recipe = self.recipe.model_dump()
         return {
             "family": FAMILIES[self.recipe.architecture.type],
             "objective": self.recipe.objective,
             "objective_description": self.objective.describe(),
             **self._per_token(),
             "tokens": self.state.tokens,
-            "tokens_by_length": {
-                length: rows * self.objective.window(length)
-                for length, rows in self.state.all_rows().items()
-            },
             "steps": self.state.step,
             "shards": self.digest,
             "distinct_tokens": sum(text["distinct_tokens"] for text in texts),
             "texts": texts,
             "sources": tokens_by_source(texts),
             "tokenizer": kind_and_size(self.tokenizer),
-            "seen_in_pretraining": self.recipe.corpus.seen_in_pretraining,
+            "seen_in_pretraining": of_all_recipes(
+                {"texts": texts, "recipe": recipe}, "seen_in_pretraining"
+            ),
             "decontaminated": all(text["corpus"]["decontaminated"] for text in texts),
             "parameters": parameter_counts(self.model),
             "hours": self.state.seconds / 3600,
             "hardware": self.state.machines() or self.hardware,
-            "recipe": self.recipe.model_dump(),
+            "recipe": recipe,
         }
 
     def _texts(self) -> list[dict[str, Any]]:
         """What was read of each text, the one at hand last."""
-        rows = self.state.rows
+        phases = self.state.phases
         here = {
             "shards": self.digest,
-            "tokens": self.state.tokens_here(),
+            "tokens": sum(phase["tokens"] for phase in phases),
             "distinct_tokens": self.train.distinct(
-                {self.objective.window(length): count for length, count in rows.items()}
+                {self.objective.window(n): rows for n, rows in self.state.rows().items()}
             ),
-            "rows": rows,
+            "phases": phases,
             "corpus": self.meta,
         }
         return [*self.state.earlier, here]
@@ -271,9 +271,10 @@ class Trainer:
         """
         weights = weights_by_part(self.model)
         tokens = targets = flops = 0
-        for length, rows in self.state.all_rows().items():
+        for phase in self.state.all_phases():
+            length, rows = phase["length"], phase["rows"]
             positions = self.objective.positions(length)
-            tokens += rows * self.objective.window(length)
+            tokens += phase["tokens"]
             targets += rows * self.objective.targets(length)
             flops += rows * sum(6 * weights[part] * count for part, count in positions.items())
         return {
@@ -322,7 +323,13 @@ class Trainer:
             before["lengths"] = now["lengths"]
         if before != now:
             raise InputError(f"{self.out} holds a run of another recipe; give another --out")
-        self.state = State(**content["state"])
+        try:
+            self.state = State(**content["state"])
+        except TypeError as error:
+            raise InputError(
+                f"{self.checkpoint} is of an earlier version; delete it to start the run again, "
+                f"or give another --out"
+            ) from error
         budget = self.recipe.budget
         if other_text:
             self._turn_to_other_text(content)
@@ -356,16 +363,14 @@ class Trainer:
                 f"{self.out} holds a run on other shards; give another --out, or to a finished run "
                 f"a larger budget, to go on with these"
             )
-        told = self.out / "model" / "benchsuite.json"
-        try:
-            texts = json.loads(told.read_text())["texts"]
-        except (FileNotFoundError, KeyError, ValueError) as error:
-            raise InputError(
-                f"{told} does not tell what was read; delete {told.parent} and resume the run on "
-                f"its own shards, which writes it anew"
-            ) from error
-        if load_tokenizer(self.out / "model").get_vocab() != self.tokenizer.get_vocab():
+        model, kept = self.out / "model", self.out / f"step-{self.state.step}"
+        texts = texts_of(model, content["shards"], self.state.tokens)
+        if load_tokenizer(model).get_vocab() != self.tokenizer.get_vocab():
             raise InputError(f"{self.shards} has another tokenizer than the run in {self.out}")
+        if not kept.is_dir():  # the model of the first text, a point of its scaling curve
+            copy = self.out / f".{kept.name}.tmp"
+            shutil.copytree(model, copy, dirs_exist_ok=True)
+            copy.rename(kept)
         self.state.turn_to_other_text(texts)
         self.echo(f"going on with other text after {self.state.tokens:,} tokens")
 

@@ -1,7 +1,5 @@
 """How far a pretraining run is, and what that decides: the phase, and when a copy is kept."""
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,15 +12,14 @@ FIRST_SNAPSHOT = 64
 class State:
     """Where a run stands; with weights, optimizers and generator, all that resuming needs.
 
-    rows: read of the text at hand, by length. earlier: the texts read to the end of their budget
-    before it, each with its `shards` (hash), `tokens`, `distinct_tokens`, `rows` and `corpus`, what
-    `shards.json` told.
+    phases: what was read of the text at hand, in order, each with its `length`, `shifted`, `rows`
+    and `tokens`. earlier: the texts read before it, as `texts.texts_of` has them.
     """
 
     step: int = 0
     tokens: int = 0
     seconds: float = 0.0
-    rows: dict[int, int] = field(default_factory=dict)
+    phases: list[dict[str, Any]] = field(default_factory=list)
     hardware: dict[str, float] = field(default_factory=dict)
     earlier: list[dict[str, Any]] = field(default_factory=list)
 
@@ -33,34 +30,33 @@ class State:
 
     def turn_to_other_text(self, texts: list[dict[str, Any]]) -> None:
         """Count from here on for another text. texts: what was read up to here."""
-        self.earlier, self.rows = texts, {}
+        self.earlier, self.phases = texts, []
 
-    def all_rows(self) -> dict[int, int]:
-        """Rows read of all texts, by length."""
-        found: Counter[int] = Counter()
-        for rows in (*(text["rows"] for text in self.earlier), self.rows):
-            found.update({int(length): count for length, count in rows.items()})
-        return dict(found)
+    def read(self, phase: Length, rows: int, tokens: int) -> None:
+        """Count what a step has read."""
+        kind = {"length": phase.length, "shifted": phase.shifted}
+        if not self.phases or self.phases[-1] != {**self.phases[-1], **kind}:
+            self.phases.append({**kind, "rows": 0, "tokens": 0})
+        self.phases[-1]["rows"] += rows
+        self.phases[-1]["tokens"] += tokens
+        self.tokens += tokens
 
-    def tokens_here(self) -> int:
-        """Tokens read of the text at hand."""
-        return self.tokens - sum(text["tokens"] for text in self.earlier)
+    def rows(self) -> dict[int, int]:
+        """Rows read of the text at hand, by length."""
+        found: dict[int, int] = {}
+        for phase in self.phases:
+            found[phase["length"]] = found.get(phase["length"], 0) + phase["rows"]
+        return found
+
+    def all_phases(self) -> list[dict[str, Any]]:
+        """What was read of all texts."""
+        return [*(phase for text in self.earlier for phase in text["phases"]), *self.phases]
 
     def machines(self) -> str:
         """What the run was made on; of several, with the hours of each."""
         if len(self.hardware) < 2:
             return "".join(self.hardware)
         return "; ".join(f"{name} ({s / 3600:.2f} h)" for name, s in self.hardware.items())
-
-
-def tokens_by_source(texts: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """About how many tokens of each source were read: a text's rows are drawn evenly from it."""
-    found: Counter[str] = Counter()
-    for text in texts:
-        share = text["tokens"] / text["corpus"]["train_tokens"]
-        for name, counts in text["corpus"]["sources"].items():
-            found[name] += round(share * counts["train_tokens"])
-    return dict(found)
 
 
 def progress_of(state: State, budget: Budget) -> float:
@@ -99,5 +95,6 @@ def phase_at(progress: float, recipe: Recipe) -> Length:
 
 
 def is_snapshot(step: int) -> bool:
-    """Steps 64, 128, 256, ...: evenly spaced on a logarithmic axis."""
-    return step >= FIRST_SNAPSHOT and step & (step - 1) == 0
+    """Steps 64, 96, 128, 192, ...: two an octave, about evenly spaced on a logarithmic axis."""
+    doublings = max(step // FIRST_SNAPSHOT, 1).bit_length() - 1
+    return step in (FIRST_SNAPSHOT << doublings, 3 * (FIRST_SNAPSHOT << doublings) // 2)

@@ -20,6 +20,7 @@ from benchsuite.models.registry import resolve_model
 from benchsuite.paths import baselines_root
 from benchsuite.pretrain.card import write_card
 from benchsuite.pretrain.evidence import blimp_section, harness_section, trials_section
+from benchsuite.pretrain.log import read_log
 from benchsuite.pretrain.shards import digest_of, read_shards
 
 
@@ -54,6 +55,9 @@ def publish(
             raise InputError(f"{run} is of an earlier version; delete its model and resume it")
         if meta["shards"] != digest:
             raise InputError(f"{run} was trained on other shards than {shards}")
+        closing = read_log(run / "log.jsonl")[-1:]
+        if not closing or "loss" in closing[0] or closing[0]["step"] != meta["steps"]:
+            raise InputError(f"{run} has gone on from its model; resume it with `bench pretrain`")
         models[name] = run
     root = baselines_root() / "models"
     root.mkdir(parents=True, exist_ok=True)
@@ -95,7 +99,8 @@ def _sections(
     sections = []
     if store is not None:
         weights = resolve_model(str(folder)).weights_hash
-        sections.append(blimp_section(name, weights, store))
+        untrained = resolve_model(f"{folder}:untrained").weights_hash
+        sections.append(blimp_section(name, weights, untrained, store))
         if harness is not None and name == "gpt":
             sections.append(harness_section(name, weights, store, harness))
     own = [trial for trial in trials if trial.name.startswith(f"{name}-")]

@@ -17,7 +17,6 @@ META = {
     "decontaminated": True,
     "tokens": 10_000_000,
     "distinct_tokens": 8_000_000,
-    "tokens_by_length": {"256": 8_800_000, "1000": 1_200_000},
     "shards": "0123456789abcdef",
     "tokenizer": {"kind": "wordpiece", "vocab_size": 8000},
     "sources": {"news": 20_000_000},
@@ -73,7 +72,10 @@ META["texts"] = [
         "shards": META["shards"],
         "tokens": META["tokens"],
         "distinct_tokens": META["distinct_tokens"],
-        "rows": {},
+        "phases": [
+            {"length": 256, "shifted": False, "rows": 34_375, "tokens": 8_800_000},
+            {"length": 1000, "shifted": False, "rows": 1200, "tokens": 1_200_000},
+        ],
         "corpus": SHARDS,
     }
 ]
@@ -127,25 +129,41 @@ def test_card_states_its_figures(tmp_path: Path) -> None:
 
 
 def test_a_card_tells_of_each_text_that_was_read(tmp_path: Path) -> None:
-    first = META["texts"][0]
+    recipe = META["recipe"]
+    corpus = recipe["corpus"] | {"licences": ["public domain", "research only"]}
+    first = META["texts"][0] | {
+        "recipe": recipe | {"corpus": corpus},
+        "validation_losses": {"256": 3.333},
+    }
     poems = {"poems": SHARDS["sources"]["news"] | {"train_tokens": 5_000_000}}
     second = first | {
         "shards": "fedcba9876543210",
         "tokens": 2_000_000,
         "distinct_tokens": 1_500_000,
+        "phases": [
+            {"length": 256, "shifted": True, "rows": 1, "tokens": 1_500_000},
+            {"length": 256, "shifted": False, "rows": 1, "tokens": 500_000},
+        ],
         "corpus": SHARDS | {"train_tokens": 5_000_000, "sources": poems},
     }
     card = write(tmp_path, META | {"tokens": 12_000_000, "texts": [first, second]})
     places = [
         card.index(expected)
         for expected in (
+            "| sequence lengths | 256 (73%), then 1000 (10%), then 256 (12%, at shifted positions)"
+            ", then 256 (4%) of the tokens |",
+            "; after 10,000,000 tokens as if the budget had always been 75 minutes |\n| budget",
+            "| validation loss, text 1 | 3.333 nats a target at length 256 |",
+            "| validation loss, text 2 | 4.321 nats a target at length 256, 4.567",
             "10,000,000 tokens of text 1.",
             "| news | 20,000,000 |",
             "read 8,000,000 (40%) at least once, and 10,000,000 in all",
             "Then, with rates fitted to the larger budget: 2,000,000 tokens of text 2.",
             "| poems | 5,000,000 |",
             "read 1,500,000 (30%) at least once, and 2,000,000 in all",
-            "Losses are of the text read at the time.",
+            "In all about 13,486,500 words. What the texts have in common counts in each",
+            "public domain; research only; CC BY 2.5.",
+            "After 10,000,000 tokens all losses are of text 2, validation's too.",
         )
     ]
     assert places == sorted(places)
@@ -174,7 +192,7 @@ def test_card_compares_with_the_bundled_models(
     (bundled / "benchsuite.json").write_text(json.dumps(peer))
     monkeypatch.setattr(equality, "baselines_root", lambda: tmp_path)
     card = write(tmp_path / "toy", META)
-    assert card.index("## What is equal and what is not") < card.index("## Data")
+    assert card.index("## What is equal and what is not") < card.index("## Training")
     for expected in (
         "| | t5 | toy | |",
         # of the shards, not of what the recipe asks for

@@ -37,7 +37,7 @@ def _record(model: str, weights: str, value: float) -> Record:
             "regime": "zeroshot",
             "seed": None,
             "key": f"{weights:0<64}",
-            "key_parts": {"weights": weights},
+            "key_parts": {"weights": weights, "prompts": "p"},
         },
         status="done",
         results=[row("", value), row("island", 0.25), row("group:syntax_semantics", 0.3)],
@@ -76,7 +76,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def test_blimp_by_field(store: Path) -> None:
-    section = blimp_section("gpt", "aa", store)
+    section = blimp_section("gpt", "aa", "cc", store)
     assert "by `sum` over 4 pairs" in section
     assert "| mean over 67 paradigms | 60.0 [50.0, 70.0] | 50.0 [40.0, 60.0] |" in section
     assert "| syntax and semantics | 30.0 [20.0, 40.0] | 30.0 [20.0, 40.0] |" in section
@@ -85,7 +85,9 @@ def test_blimp_by_field(store: Path) -> None:
 
 def test_records_of_other_weights_are_not_the_models(store: Path) -> None:
     with pytest.raises(InputError, match="no record of gpt on blimp; run `bench run --model gpt"):
-        blimp_section("gpt", "bb", store)
+        blimp_section("gpt", "bb", "cc", store)
+    with pytest.raises(InputError, match="no record of gpt:untrained on blimp"):
+        blimp_section("gpt", "aa", "dd", store)
 
 
 def test_ties_are_set_apart_from_both(store: Path, tmp_path: Path) -> None:

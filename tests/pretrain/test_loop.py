@@ -38,7 +38,7 @@ def test_loss_falls_and_the_folder_loads(recipe: Path, shards: Path, tmp_path: P
     assert {entry["length"] for entry in steps[:75]} == {32}
     assert {entry["length"] for entry in steps[75:]} == {64}
     assert set(entries[-1]) == {"step", "tokens", "validation_loss_32", "validation_loss_64"}
-    assert sorted(path.name for path in out.glob("step-*")) == ["step-128", "step-64"]
+    assert sorted(path.name for path in out.glob("step-*")) == ["step-128", "step-64", "step-96"]
     for step in (64, 128):  # evenly spaced on a logarithmic axis
         meta = json.loads((out / f"step-{step}" / "benchsuite.json").read_text())
         assert (meta["steps"], meta["tokens"]) == (step, step * 256)
@@ -275,7 +275,8 @@ def test_a_folder_that_cannot_be_written_to(
 def test_a_run_says_what_it_read(recipe: Path, shards: Path, tmp_path: Path) -> None:
     folder = pretrain(recipe, None, tmp_path, shards=shards, echo=quiet)
     meta = json.loads((folder / "benchsuite.json").read_text())
-    assert meta["tokens_by_length"] == {"32": 2560, "64": 2560}
+    phases = meta["texts"][0]["phases"]
+    assert [(phase["length"], phase["tokens"]) for phase in phases] == [(32, 2560), (64, 2560)]
     assert 2560 < meta["distinct_tokens"] <= meta["tokens"] == 5120
     assert meta["tokenizer"] == {"kind": "bpe", "vocab_size": 400}
     assert set(meta["sources"]) == {"fables", "letters"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchsuite.pretrain.progress import State, progress_line
+from benchsuite.pretrain.progress import State, is_snapshot, progress_line
 from benchsuite.pretrain.recipe import Budget
 
 
@@ -27,3 +27,7 @@ def test_a_step_that_ends_the_run_leaves_no_time() -> None:
     over = State(step=9, tokens=1_100, seconds=10.0)
     line = progress_line(entry, over, State(), Budget(tokens=1_000))
     assert line.endswith("ETA 0 min  validation 3.000")
+
+
+def test_snapshots_are_two_an_octave() -> None:
+    assert [step for step in range(600) if is_snapshot(step)] == [64, 96, 128, 192, 256, 384, 512]

@@ -50,6 +50,12 @@ def test_what_fails_leaves_the_models_as_they_were(
         publish.publish([run], shards, trials=[tmp_path / "tiny-missing"])
     with pytest.raises(InputError, match="are both named 'tiny'"):
         publish.publish([run, run], shards)
+    log = run / "log.jsonl"
+    whole = log.read_text()
+    log.write_text("".join(whole.splitlines(keepends=True)[:-1]))
+    with pytest.raises(InputError, match="has gone on from its model; resume it"):
+        publish.publish([run], shards)
+    log.write_text(whole)
     encode_corpus(corpus, tokenizer, tmp_path / "fewer", tokens=5000)
     with pytest.raises(InputError, match="was trained on other shards than"):
         publish.publish([run], tmp_path / "fewer")

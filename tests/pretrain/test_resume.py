@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
 from benchsuite.errors import InputError
+from benchsuite.models.registry import resolve_model
 from benchsuite.pretrain import loop
 from benchsuite.pretrain.encoding import encode_corpus
 from benchsuite.pretrain.folder import alone_in
@@ -35,6 +37,23 @@ EXACT = ("step", "tokens", "loss", "lr", "length", "validation_loss")
 def losses(out: Path) -> list[list]:
     """What must be the same in every step's line; times may differ."""
     return [[entry.get(key) for key in EXACT] for entry in read_log(out)]
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, saved: int, train: Callable[[], object]) -> None:
+    """Train up to five steps past a checkpoint at step `saved`: they will be done again."""
+    real = Trainer.step
+
+    def step(self: Trainer, progress: float) -> dict:
+        if self.state.step == saved:
+            self._save_checkpoint()
+        if self.state.step == saved + 5:
+            raise KeyboardInterrupt
+        return real(self, progress)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", step)
+        with pytest.raises(KeyboardInterrupt):
+            train()
 
 
 @pytest.mark.parametrize("saved", [8, "switch", 14])
@@ -65,20 +84,7 @@ def test_resume_is_exact(
     if saved == "switch":
         saved = lengths.index(64)
     assert isinstance(saved, int)
-
-    real = Trainer.step
-
-    def step(self: Trainer, progress: float) -> dict:
-        if self.state.step == saved:
-            self._save_checkpoint()
-        if self.state.step == saved + 5:  # five steps past the checkpoint: they are done again
-            raise KeyboardInterrupt
-        return real(self, progress)
-
-    monkeypatch.setattr(Trainer, "step", step)
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(recipe, None, broken, shards=shards, echo=quiet)
-    monkeypatch.setattr(Trainer, "step", real)
+    interrupt(monkeypatch, saved, lambda: pretrain(recipe, None, broken, shards=shards, echo=quiet))
     assert len(read_log(broken)) == saved + 5
     lines: list[str] = []
     pretrain(recipe, None, broken, shards=shards, echo=lines.append)
@@ -215,6 +221,18 @@ def test_a_cut_checkpoint_is_named_in_one_line(
     pretrain(recipe, None, tmp_path, shards=shards, tokens=512, echo=quiet)
 
 
+def test_a_checkpoint_of_an_earlier_version_is_named(
+    recipe: Path, shards: Path, tmp_path: Path
+) -> None:
+    pretrain(recipe, None, tmp_path, shards=shards, tokens=512, echo=quiet)
+    path = tmp_path / "checkpoint.pt"
+    content = torch.load(path, weights_only=True)
+    content["state"]["rows"] = content["state"].pop("phases")
+    torch.save(content, path)
+    with pytest.raises(InputError, match=r"checkpoint\.pt is of an earlier version; delete it to"):
+        pretrain(recipe, None, tmp_path, shards=shards, tokens=1024, echo=quiet)
+
+
 def test_a_checkpoint_runs_no_code(recipe: Path, shards: Path, tmp_path: Path) -> None:
     torch.save({"recipe": Path("x")}, tmp_path / "checkpoint.pt")  # a class that is no tensor
     with pytest.raises(InputError, match=r"checkpoint\.pt is damaged"):
@@ -237,7 +255,12 @@ def test_other_shards_do_not_resume(
 
 
 def test_a_finished_run_goes_on_with_other_text(
-    write_recipe: Callable[..., Path], shards: Path, corpus: Path, tokenizer: Path, tmp_path: Path
+    write_recipe: Callable[..., Path],
+    shards: Path,
+    corpus: Path,
+    tokenizer: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out, other, alien = (tmp_path / name for name in ("run", "other", "alien"))
     recipe = write_recipe()
@@ -251,29 +274,47 @@ def test_a_finished_run_goes_on_with_other_text(
     with pytest.raises(InputError, match="has another tokenizer than the run"):
         pretrain(recipe, None, out, shards=alien, tokens=30 * 256, echo=quiet)
     told = out / "model" / "benchsuite.json"
-    told.rename(out / "aside")
-    with pytest.raises(InputError, match="does not tell what was read; delete .*model and resume"):
-        pretrain(recipe, None, out, shards=other, tokens=30 * 256, echo=quiet)
-    (out / "aside").rename(told)
+    whole = told.read_text()
+    for bad in ("{", whole.replace('"tokens": 5120', '"tokens": 5376')):
+        told.write_text(bad)
+        with pytest.raises(InputError, match="does not tell what was read; delete .* and resume"):
+            pretrain(recipe, None, out, shards=other, tokens=30 * 256, echo=quiet)
+    told.write_text(whole)
     # what a recipe says of a corpus is of its own shards
     second = write_recipe(corpus={"tokens": 20_000, "mix": {"letters": 0.9, "fables": 0.1}})
+    broken = shutil.copytree(out, tmp_path / "broken")
     folder = pretrain(second, None, out, shards=other, tokens=30 * 256, echo=quiet)
     log = [entry for entry in read_log(out) if "loss" in entry]
     assert [entry["step"] for entry in log] == list(range(1, 31))
     assert log[:20] == before
     meta = json.loads((folder / "benchsuite.json").read_text())
     assert [text["tokens"] for text in meta["texts"]] == [20 * 256, 10 * 256]
-    assert meta["tokens"] == sum(meta["tokens_by_length"].values()) == 30 * 256
+    assert meta["tokens"] == 30 * 256
+    assert meta["texts"][0]["recipe"]["budget"]["tokens"] == 20 * 256
+    assert set(meta["texts"][0]["validation_losses"]) == {"32", "64"}
+    # the first text's model stays, a point of the same curve
+    runs = [resolve_model(str(path)) for path in (out / "step-20", folder)]
+    assert [one.pretraining["tokens"] for one in runs if one.pretraining] == [5120, 7680]
+    assert len({one.pretraining["recipe"] for one in runs if one.pretraining}) == 1
     assert meta["shards"] == meta["texts"][1]["shards"] != meta["texts"][0]["shards"]
     assert meta["sources"]["letters"] > meta["sources"]["fables"]
     assert sum(meta["sources"].values()) == pytest.approx(30 * 256, abs=4)
     card = (folder / "README.md").read_text()
     assert "5,120 tokens of text 1." in card and "2,560 tokens of text 2." in card
+    assert "; after 5,120 tokens as if the budget had always been 7,680 tokens |" in card
+    assert "| budget | 5,120 tokens, then 7,680 tokens |" in card
+    assert "After 5,120 tokens all losses are of text 2, validation's too." in card
     # and resumes there, now from the other text alone
     with pytest.raises(InputError, match="holds a run on other shards"):
         pretrain(recipe, None, out, shards=shards, tokens=30 * 256, echo=quiet)
     pretrain(second, None, out, shards=other, tokens=30 * 256, echo=quiet)
     assert [entry for entry in read_log(out) if "loss" in entry] == log
+    for saved in (20, 23):  # stopped where it has turned to the other text, and later
+        again = shutil.copytree(broken, tmp_path / str(saved))
+        run = partial(pretrain, second, None, again, shards=other, tokens=30 * 256, echo=quiet)
+        interrupt(monkeypatch, saved, run)
+        run()
+        assert losses(again) == losses(out)
 
 
 def test_a_finished_run_is_left_as_it_is(recipe: Path, shards: Path, tmp_path: Path) -> None:
