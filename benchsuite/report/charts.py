@@ -35,6 +35,8 @@ INHERITED = (
     *("toString", "valueOf", "__proto__", "__defineGetter__", "__defineSetter__"),
     *("__lookupGetter__", "__lookupSetter__"),
 )
+STYLED = {"role-mark", "role-axis-grid", "role-axis-domain", "role-axis-tick"}
+"""Classes that the page's style sheet names."""
 GEOMETRY = {"transform", "d", "x", "y", "x1", "y1", "x2", "y2", "width", "height"}
 """Attributes in pixels."""
 ElementTree.register_namespace("", "http://www.w3.org/2000/svg")
@@ -89,12 +91,21 @@ def svg_of(
 def _lean(svg: str) -> str:
     """The same picture in four fifths of the bytes: a page holds many.
 
-    Without what is not drawn, opacities of 1, and decimals beyond a hundredth of a pixel.
+    Without what is not drawn, what nothing reads (roles of groups that have no label, classes that
+    no style is for), opacities of 1, and decimals beyond a hundredth of a pixel.
     """
     root = ElementTree.fromstring(svg)
     for parent in root.iter():
         for child in [one for one in parent if _is_invisible(one)]:
             parent.remove(child)
+        unread = ["pointer-events"]
+        if parent.tag.endswith("}g") and parent.get("aria-label") is None:
+            unread += ["role", "aria-roledescription"]
+        for name in unread:
+            parent.attrib.pop(name, None)
+        styled = STYLED.intersection(parent.attrib.pop("class", "").split())
+        if styled:
+            parent.set("class", " ".join(sorted(styled)))
         for name in ("opacity", "fill-opacity", "stroke-opacity"):
             if parent.get(name) == "1":
                 del parent.attrib[name]
