@@ -8,6 +8,8 @@ from benchsuite.errors import InputError
 from benchsuite.pretrain.checkpoint import read_checkpoint
 from benchsuite.pretrain.log import read_log, validation_losses
 from benchsuite.records import Record, folder_name, read_outcomes, read_store
+from benchsuite.report import records_of
+from benchsuite.report.scaling.page import equal_tables, section
 
 
 def blimp_section(name: str, weights: str, untrained: str, store: Path) -> str:
@@ -118,6 +120,17 @@ def harness_section(name: str, weights: str, store: Path, samples: Path) -> str:
             f"| {100 * credits / (pairs - ties):.1f} |"
         )
     return "\n".join(lines)
+
+
+def scaling_section(store: Path) -> str:
+    """Scores of all models at equal tokens and at equal FLOPs, from records of their checkpoints.
+
+    Raises InputError where the store has none of two models at least.
+    """
+    tables = equal_tables(records_of([store])[0])
+    if not tables:
+        raise InputError(f"{store} has no zero-shot records of checkpoints of two models")
+    return "\n".join(line for table in tables for line in section(table, "##")).rstrip()
 
 
 def _record(store: Path, model: str, weights: str, prompts: str | None = None) -> Record:

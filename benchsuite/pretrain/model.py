@@ -253,6 +253,10 @@ def save_folder(model: PreTrainedModel, tokenizer: Path, folder: Path, meta: dic
     set_template(faced, meta["family"])
     faced.model_max_length = meta["recipe"]["architecture"]["positions"]
     faced.save_pretrained(temporary)
+    # The library's indentation is more than half of the file, and every model here has one.
+    vocabulary = temporary / "tokenizer.json"
+    whole = json.loads(vocabulary.read_text())
+    vocabulary.write_text(json.dumps(whole, ensure_ascii=False, separators=(",", ":")) + "\n")
     (temporary / "benchsuite.json").write_text(json.dumps(meta, indent=2) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     temporary.rename(folder)

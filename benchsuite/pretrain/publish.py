@@ -19,7 +19,12 @@ from benchsuite.errors import InputError
 from benchsuite.models.registry import resolve_model
 from benchsuite.paths import baselines_root
 from benchsuite.pretrain.card import write_card
-from benchsuite.pretrain.evidence import blimp_section, harness_section, trials_section
+from benchsuite.pretrain.evidence import (
+    blimp_section,
+    harness_section,
+    scaling_section,
+    trials_section,
+)
 from benchsuite.pretrain.log import read_log
 from benchsuite.pretrain.shards import digest_of, read_shards
 
@@ -30,6 +35,7 @@ def publish(
     store: Path | None = None,
     trials: Sequence[Path] = (),
     harness: Path | None = None,
+    scaling: Path | None = None,
 ) -> None:
     """Copy the models of finished runs and write their cards.
 
@@ -40,11 +46,13 @@ def publish(
             `bench run --model ... --task blimp`, and publish again.
         trials: runs by which settings were chosen; a card shows those of its own recipe.
         harness: lm-eval's `--log_samples` of `gpt` on BLiMP's paradigms.
+        scaling: records of the runs' intermediate checkpoints, for scores at equal cost.
 
     Raises InputError where a run is not finished, or was not trained on the shards, or two have one
     name; the bundled models are then as they were.
     """
     models: dict[str, Path] = {}
+    common = [] if scaling is None else [scaling_section(scaling)]
     digest = digest_of(shards, read_shards(shards, "train"), read_shards(shards, "validation"))
     for run in runs:
         meta = _meta_of(run)
@@ -72,7 +80,7 @@ def publish(
                 shutil.copytree(run / "model", root / name)
             for name, run in models.items():
                 sections = _sections(name, root / name, store, trials, harness)
-                write_card(root / name, run / "log.jsonl", sections)
+                write_card(root / name, run / "log.jsonl", [*common, *sections])
         except BaseException:
             for name in models:
                 shutil.rmtree(root / name, ignore_errors=True)
@@ -117,6 +125,7 @@ def main() -> int:
     parser.add_argument("--store", type=Path)
     parser.add_argument("--trials", nargs="*", type=Path, default=[])
     parser.add_argument("--harness", type=Path)
+    parser.add_argument("--scaling", type=Path)
     try:
         publish(**vars(parser.parse_args()))
     except InputError as error:

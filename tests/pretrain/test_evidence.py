@@ -8,8 +8,14 @@ import pytest
 import torch
 
 from benchsuite.errors import InputError
+from benchsuite.paths import baselines_root
 from benchsuite.pretrain.checkpoint import KEYS
-from benchsuite.pretrain.evidence import blimp_section, harness_section, trials_section
+from benchsuite.pretrain.evidence import (
+    blimp_section,
+    harness_section,
+    scaling_section,
+    trials_section,
+)
 from benchsuite.records import Headline, Record, Result, write
 
 
@@ -88,6 +94,19 @@ def test_records_of_other_weights_are_not_the_models(store: Path) -> None:
         blimp_section("gpt", "bb", "cc", store)
     with pytest.raises(InputError, match="no record of gpt:untrained on blimp"):
         blimp_section("gpt", "aa", "dd", store)
+
+
+def test_scores_at_equal_cost_are_those_of_the_steps_records(store: Path) -> None:
+    text = scaling_section(baselines_root() / "records" / "scaling")
+    tokens, flops = text.split("## At equal FLOPs")
+    assert tokens.startswith("## At equal tokens\n")
+    for table in (tokens, flops):
+        for name in ("gpt", "bert", "t5"):
+            assert f"\n| {name}" in table
+    # what a token costs differs, so that not all are at their end
+    assert "@" in flops
+    with pytest.raises(InputError, match="no zero-shot records of checkpoints of two models"):
+        scaling_section(store)
 
 
 def test_ties_are_set_apart_from_both(store: Path, tmp_path: Path) -> None:
