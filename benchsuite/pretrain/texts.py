@@ -29,7 +29,8 @@ def texts_of(model: Path, shards: str, tokens: int) -> list[dict[str, Any]]:
         meta = json.loads(told.read_text())
         texts: list[dict[str, Any]] = meta["texts"]
         last = texts[-1]
-        if (last["shards"], sum(text["tokens"] for text in texts)) != (shards, tokens):
+        read = sum(phase["tokens"] for text in texts for phase in text["phases"])
+        if (last["shards"], read) != (shards, tokens):
             raise ValueError("of another checkpoint")
         log = read_log(model / "training_log.jsonl")
         last |= {"recipe": meta["recipe"], "validation_losses": validation_losses(log[-1])}
