@@ -11,7 +11,7 @@ import torch
 from benchsuite.errors import InputError
 from benchsuite.files import write_atomically
 
-KEYS = {"recipe", "state", "model", "optimizers", "generator"}
+KEYS = {"recipe", "budget", "shards", "state", "model", "optimizers", "generator"}
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:

@@ -316,8 +316,7 @@ class Trainer:
             self._clear()
             return False
         content = read_checkpoint(self.checkpoint)
-        # checkpoints of before this key do without
-        other_text = content.get("shards", self.digest) != self.digest
+        other_text = content["shards"] != self.digest
         before, now = _filled(content["recipe"]), self._settings()
         if other_text:  # its rows may be of other lengths
             before["lengths"] = now["lengths"]
@@ -334,7 +333,7 @@ class Trainer:
         if other_text:
             self._turn_to_other_text(content)
         used_up = progress_of(self.state, budget) >= 1
-        if used_up and content.get("budget", budget.model_dump()) != budget.model_dump():
+        if used_up and content["budget"] != budget.model_dump():
             raise InputError(
                 f"{self.out} holds a run of {self.state.tokens:,} tokens, "
                 f"{self.state.seconds / 60:.1f} minutes: the budget is used up already; give a "
@@ -356,8 +355,7 @@ class Trainer:
 
     def _turn_to_other_text(self, content: dict[str, Any]) -> None:
         """Let a finished run go on with other shards, where the budget has become larger."""
-        before = content.get("budget")
-        finished = before is not None and progress_of(self.state, Budget(**before)) >= 1
+        finished = progress_of(self.state, Budget(**content["budget"])) >= 1
         if not finished or progress_of(self.state, self.recipe.budget) >= 1:
             raise InputError(
                 f"{self.out} holds a run on other shards; give another --out, or to a finished run "
