@@ -18,7 +18,6 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchsuite.cells import digest
 from benchsuite.errors import InputError
 from benchsuite.models.checkpoint import (
     UNTRAINED_SEED,
@@ -31,6 +30,7 @@ from benchsuite.models.checkpoint import (
     weights_hash,
 )
 from benchsuite.paths import baselines_root
+from benchsuite.pretrain.texts import run_hash
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -66,19 +66,16 @@ class ModelRef:
         """How far the checkpoint was trained; None where its `benchsuite.json` does not say.
 
         step; tokens: raw tokens of text read (T); flops: of training, 6 N a position passed
-        through, None where unknown; recipe: 8 hex of its hash, of the first one where a run went on
-        with other text: equal for checkpoints of one run.
+        through, None where unknown; recipe: `run_hash`, equal for checkpoints of one run.
         """
-        if "tokens" not in self.metadata:
+        if not {"tokens", "recipe"} <= self.metadata.keys():
             return None
-        recipe = self.metadata.get("recipe", {})
-        first = self.metadata.get("texts", [{}])[0].get("recipe", recipe)
         tokens, per_token = self.metadata["tokens"], self.metadata.get("flops_per_token")
         return {
             "step": self.metadata.get("steps"),
             "tokens": tokens,
             "flops": None if per_token is None else round(per_token * tokens),
-            "recipe": digest(first)[:8],
+            "recipe": run_hash(self.metadata),
         }
 
     @property

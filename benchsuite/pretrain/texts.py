@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchsuite.cells import digest
 from benchsuite.errors import InputError
 from benchsuite.pretrain.log import read_log, validation_losses
 
@@ -45,6 +46,11 @@ def texts_of(model: Path, shards: str, tokens: int) -> list[dict[str, Any]]:
 def recipes_of(meta: dict[str, Any]) -> list[dict[str, Any]]:
     """The recipe by which each text was read, in that order."""
     return [*(text["recipe"] for text in meta.get("texts", [])[:-1]), meta["recipe"]]
+
+
+def run_hash(meta: dict[str, Any]) -> str:
+    """8 hex digits that the checkpoints of one run share: of the first recipe, budget included."""
+    return digest(recipes_of(meta)[0])[:8]
 
 
 def of_all_recipes(meta: dict[str, Any], key: str) -> list[str]:

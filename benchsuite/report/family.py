@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchsuite.cells import digest
 from benchsuite.profiles import Profile
 from benchsuite.records import Record
 from benchsuite.report.kept import HEADER, Kept, compare_families
@@ -89,6 +88,7 @@ def _equality(
     nothing can be said.
     """
     from benchsuite.pretrain.equality import bundled_models, equality_table
+    from benchsuite.pretrain.texts import run_hash
 
     names = {one.name for one in kept}
     said: dict[str, list[Any]] = defaultdict(list)
@@ -96,7 +96,7 @@ def _equality(
         said[record.cell["model"]].append(record.provenance.get("pretraining"))
     models, others = {}, []
     for name, meta in bundled_models().items():
-        installed = (meta["tokens"], digest(meta["recipe"])[:8])
+        installed = (meta["tokens"], run_hash(meta))
         told = {(one.get("tokens"), one.get("recipe")) for one in said[name] if one}
         if name in names and told <= {installed}:
             models[name] = meta

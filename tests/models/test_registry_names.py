@@ -95,6 +95,9 @@ def test_how_far_a_checkpoint_was_trained(bundled):
     assert said(**{**run, "steps": 128}) == {**first, "step": 128, "flops": None}
     other = said(**{**run, "recipe": {"name": "small", "seed": 1}})
     assert other["recipe"] != first["recipe"] and len(first["recipe"]) == 8
+    # Gone on with a second text, it is the same run still.
+    gone_on = {"recipe": {"name": "small", "seed": 1}, "texts": [{"recipe": run["recipe"]}, {}]}
+    assert said(**run | gone_on) == {**first, "flops": None}
     assert resolve_model("small:untrained").pretraining is None
 
 
