@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from benchsuite.tasks.spec import Dataset, Prompt, Suite, TaskSpec
 
 
+_LEARNED = ("kind", "labels", "range")
+"""What a task must have in common with the one whose training it uses."""
+
+
 def check_dataset(dataset: Dataset) -> None:
     """Raise SpecError unless the source, its configs and its splits agree."""
     if bool(dataset.path) == bool(dataset.files):
@@ -90,6 +94,22 @@ def check_task(task: TaskSpec) -> None:
         raise SpecError(f"prompt names repeat: {_listed(names)}", "prompts")
     for place, prompt in enumerate(task.prompts):
         _check_prompt(task, prompt, place)
+
+
+def train_from_fault(task: TaskSpec, source: TaskSpec) -> str | None:
+    """Why what is learned from the examples of `source` would not answer the task's, if so."""
+
+    def inputs(spec: TaskSpec) -> list[str]:
+        return sorted({*spec.fields} - {"id"})
+
+    compared = {name: (getattr(task, name), getattr(source, name)) for name in _LEARNED}
+    for name, (here, there) in {**compared, "fields": (inputs(task), inputs(source))}.items():
+        if here != there:
+            return (
+                f"key `dataset.train_from`: `{name}` is {here} here and {there} in {source.id}; "
+                "they must be the same"
+            )
+    return None
 
 
 def check_suite(suite: Suite) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 from benchsuite.errors import CellFailed, InputError
 from benchsuite.paths import tasks_root
+from benchsuite.tasks.checks import train_from_fault
 from benchsuite.tasks.reading import Fault, Parsed, parse
 from benchsuite.tasks.spec import Suite, TaskSpec
 
@@ -47,7 +48,7 @@ def validate_dir(folder: Path, bundled: bool = True) -> list[str]:
     specs, suites = _scan(folder)
     if not specs and not suites:
         return [f"{folder} has no task files (NAME.yaml)"]
-    known = set(specs)
+    known = {name: (path, folder) for name, path in specs.items()}
     lines: list[str] = []
     if bundled and folder.resolve() != tasks_root().resolve():
         ours, our_suites = _scan(tasks_root())
@@ -57,15 +58,14 @@ def validate_dir(folder: Path, bundled: bool = True) -> list[str]:
                 for name in here
                 if name in there
             ]
-        known |= set(ours)
+        known = {name: (path, tasks_root()) for name, path in ours.items()} | known
     for path in specs.values():
         parsed = _parse_spec(path, folder)
         faults = list(parsed.faults)
         if parsed.model is not None:
-            source = parsed.model.dataset.train_from
-            if source not in (None, *known):
-                where = parsed.line(("dataset", "train_from"))
-                faults.append(Fault(_unknown("task", str(source), sorted(known)), where))
+            trouble = _train_from_trouble(parsed.model, known)
+            if trouble:
+                faults.append(Fault(trouble, parsed.line(("dataset", "train_from"))))
         lines += [fault.line_of(path) for fault in faults]
         if parsed.model is not None and parsed.model.dataset.files and not faults:
             lines += _data_faults(parsed.model)
@@ -121,7 +121,11 @@ class Registry:
         if task_id not in self._loaded:
             if task_id not in self._specs:
                 raise InputError(_unknown("task", task_id, self.ids()))
-            self._loaded[task_id] = load_spec(*self._specs[task_id])
+            spec = load_spec(*self._specs[task_id])
+            trouble = _train_from_trouble(spec, self._specs)
+            if trouble:
+                raise InputError(f"{spec.source}: {trouble}")
+            self._loaded[task_id] = spec
         return self._loaded[task_id]
 
     def suites(self) -> list[str]:
@@ -187,6 +191,17 @@ def _data_faults(spec: TaskSpec) -> list[str]:
         except (InputError, CellFailed) as error:
             lines.append(f"{spec.source}: {error}")
     return lines
+
+
+def _train_from_trouble(spec: TaskSpec, known: Mapping[str, tuple[Path, Path]]) -> str | None:
+    """What is wrong with the task whose training a task uses; `known`: id -> file and folder."""
+    source = spec.dataset.train_from
+    if source is None:
+        return None
+    if source not in known:
+        return _unknown("task", source, sorted(known))
+    other = _parse_spec(*known[source]).model
+    return None if other is None else train_from_fault(spec, other)
 
 
 def _file_trouble(folder: Path, name: str) -> str | None:

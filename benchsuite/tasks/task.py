@@ -98,10 +98,6 @@ class Task:
             self._bags[key] = bag_of_words(self.spec, train.examples, selection.examples, examples)
         return self._bags[key]
 
-    def training_labels(self) -> list[str]:
-        """Labels of the task whose training this one uses; its own where that is itself."""
-        return (self if self._train_task is None else self._train_task).spec.labels
-
     def rules(self) -> dict[str, Any]:
         """What of the specification its numbers depend on beside prompts and data: for the key."""
         names = {"kind", "labels", "positive", "range", "metrics", "truncation", "group"}

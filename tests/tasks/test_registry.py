@@ -160,6 +160,29 @@ def test_the_task_trained_from_must_exist(tmp_path: Path) -> None:
     assert line.startswith(f"{folder}/moods.yaml:5: unknown task `glue/mnly`; did you mean")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[sad, glad]", "[glad, sad]", "`labels` is ['glad', 'sad'] here and ['sad', 'glad'] in"),
+        ("[sad, glad]", "[sad, glad, both]", "`labels` is ['sad', 'glad', 'both'] here"),
+        ("fields: {", "fields: {text_pair: sentence, ", "`fields` is ['label', 'text', 'text_pair'"),
+    ],
+)
+def test_the_task_trained_from_must_be_learned_alike(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    folder = folder_with(tmp_path, text=LOCAL)
+    other = LOCAL.replace("  files:", "  train_from: moods\n  train_split: null\n  files:")
+    (folder / "more.yaml").write_text(other)
+    assert validate_dir(folder) == []
+    assert other.count(old) == 1
+    (folder / "more.yaml").write_text(other.replace(old, new))
+    (line,) = validate_dir(folder)
+    assert line.startswith(f"{folder}/more.yaml:5: key `dataset.train_from`: {said}")
+    with pytest.raises(InputError, match="they must be the same"):
+        Registry([folder]).get("more")
+
+
 def test_listing_imports_nothing_heavy() -> None:
     code = (
         "import sys; from benchsuite.tasks.registry import Registry; Registry().suite('all');"
