@@ -38,6 +38,8 @@ def profile_cells(
 ) -> list[Profile]:
     """Measure each cell and store a profile; one that stands is reused unless `force`.
 
+    One that was measured beside other work stands only with `allow_busy`.
+
     Seeds do not matter to cost: cells that differ in nothing else are measured once. told: hears
     of each profile and whether it was standing. Raises InputError where other processes use the
     machine, unless `allow_busy`; what is measured by then is stored.
@@ -51,6 +53,8 @@ def profile_cells(
         if described["key"] in found:
             continue
         standing = None if force else _standing(store, described)
+        if standing is not None and standing.is_crowded and not allow_busy:
+            standing = None
         profile = standing or _measure(
             cell, described, examples, repeats, list(tasks_dir), allow_busy
         )
@@ -124,9 +128,11 @@ def _measure(
         "tasks_dir": [str(folder) for folder in tasks_dir],
         "sizes": {"examples": examples, "repeats": repeats},
     }
+    watch = provenance.Watch()
     result = _in_fresh_process(asked)
+    shares = {"before": before, "during": watch.others(), "after": profiles.busy()}
+    busy = {when: round(share, 3) for when, share in shares.items() if share is not None}
     facts = {**provenance.collect(started, {}, cell.device), "threads": result.pop("threads", None)}
-    busy = {"before": round(before, 3), "after": round(profiles.busy(), 3)}
     return Profile(cell=described, provenance=facts, busy=busy, **result)
 
 

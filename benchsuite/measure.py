@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from benchsuite.errors import BenchsuiteError, DataUnavailable, NotApplicable
 from benchsuite.profiles import Inference, Training
 
 EPOCHS = 3  # of a training that is timed: a cache that is filled in the first pays off later
-ALONE = 32  # examples that are answered one by one
+ALONE = 32  # answers to one example at a time
 
 
 def main(path: Path) -> None:
@@ -95,7 +96,7 @@ def measure(cell: Cell, tasks_dir: list[Path], examples: int, repeats: int) -> d
         return _seconds(lambda: predictor.predict(chosen), cell.device)
 
     rates = [len(answered) / answer(answered) for _ in range(repeats + 1)]
-    alone = [answer([one]) for one in answered[:ALONE]]
+    alone = [answer([one]) for one in islice(cycle(answered), ALONE)]
     peak = _memory(cell.device)
     state = predictor.state()
     stated = getattr(predictor, "parameters_trained", None)

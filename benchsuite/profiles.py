@@ -17,7 +17,7 @@ from pydantic import Field
 from benchsuite.cells import digest
 from benchsuite.errors import InputError
 from benchsuite.files import write_atomically
-from benchsuite.provenance import Watch
+from benchsuite.provenance import MOST_BUSY, Watch
 from benchsuite.records import slug
 from benchsuite.versioned import Part, read_versioned
 
@@ -67,6 +67,11 @@ class Profile(Part):
     def key(self) -> str:
         """Hash of everything the figures depend on that is not noise."""
         return str(self.cell["key"])
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether other work ran beside the measuring, so that its times say little."""
+        return max(self.busy.values(), default=0.0) > MOST_BUSY
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""Profiles: FLOPs against counts by hand, fresh processes, busy machines, tables."""
+"""Profiles: fresh processes, busy machines, tables. FLOPs are in `test_flops.py`."""
 
 from __future__ import annotations
 
@@ -26,45 +26,14 @@ from benchsuite.scoring.encoder import EncoderScorer
 from tests.made import made_record
 from tests.training.made import made_cell, made_task
 
-LAYERS, WIDTH = 2, 16
+BUSY, OTHERS = profiles.busy, provenance.Watch.others
 
 
 @pytest.fixture(autouse=True)
 def idle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever this machine is doing, and without the second of waiting."""
     monkeypatch.setattr(profiles, "busy", lambda: 0.0)
-
-
-def equal_lengths(folder: Path, words: int = 20) -> None:
-    """A task whose texts have one length, so that no padding is multiplied."""
-    made_task(folder, "classification", examples=40)
-    for split in ("train", "validation"):
-        file = folder / f"{split}.jsonl"
-        rows = [json.loads(line) for line in file.read_text().splitlines()]
-        text = " ".join(["the"] * words)
-        file.write_text("".join(json.dumps({**row, "text": text}) + "\n" for row in rows))
-
-
-@pytest.mark.parametrize(("regime", "passes"), [("full", 3.0), ("frozen:1.0", 1 / 3)])
-def test_flops_are_those_counted_by_hand(
-    regime: str, passes: float, tiny_gpt2_folder: Path, tmp_path: Path, one_thread: None
-) -> None:
-    """Of a block: 12 d^2 weights, twice a token; attention's two products of T x T x d each.
-
-    A training pass backwards costs twice the one forwards; what is frozen and cached is passed
-    once in the three epochs.
-    """
-    equal_lengths(tmp_path / "tasks")
-    task = benchsuite.load_task("classification", tasks_dirs=(tmp_path / "tasks",))
-    cell = made_cell(task, f"{regime}+batch=8" if ":" in regime else "full:batch=8", "")
-    cell = cell.model_copy(update={"model": str(tiny_gpt2_folder)})
-    found = measure.measure(cell, [tmp_path / "tasks"], examples=16, repeats=5)
-    tokenizer = benchsuite.load_model(str(tiny_gpt2_folder)).tokenizer
-    text = task.train().examples[0].fields["text"]
-    tokens = len(tokenizer(text, add_special_tokens=False)["input_ids"]) + 2
-    forward = LAYERS * (2 * tokens * 12 * WIDTH**2 + 2 * 2 * tokens**2 * WIDTH)
-    assert found["inference"]["flops_per_example"] == pytest.approx(forward, rel=0.05)
-    assert found["training"]["flops_per_example"] == pytest.approx(passes * forward, rel=0.05)
+    monkeypatch.setattr(provenance.Watch, "others", lambda watch: 0.0)
 
 
 @pytest.fixture
@@ -110,8 +79,8 @@ def test_no_repeat_looks_up_what_another_computed(
     monkeypatch.setattr(measure, "_seconds", seconds)
     measure.measure(cell, [], examples=8, repeats=5)
     whole, alone = repeats[:6], repeats[6:]
-    assert len({*whole}) == 1 and len(alone) == 8 and min(alone) > 0
-    assert whole[0] == pytest.approx(sum(alone), rel=0.05)  # but for copies that examples share
+    assert len({*whole}) == 1 and len(alone) == 32 and min(alone) > 0
+    assert whole[0] == pytest.approx(sum(alone[:8]), rel=0.05)  # but for copies that examples share
 
 
 def test_a_fresh_process_measures_and_its_profile_is_kept(planned: Any, tmp_path: Path) -> None:
@@ -162,7 +131,23 @@ def test_a_busy_machine_is_refused_or_told_of(
     with pytest.raises(InputError, match="busy: others use 60% of its processors"):
         run(planned("probe"), tmp_path)
     [profile] = run(planned("probe"), tmp_path, allow_busy=True)
-    assert profile.busy == {"before": 0.6, "after": 0.6}
+    assert (profile.busy["before"], profile.busy["after"]) == (0.6, 0.6)
+    # It stands for who does not mind, and is measured anew once the machine is free.
+    assert run(planned("probe"), tmp_path, allow_busy=True) == [profile]
+    monkeypatch.setattr(profiles, "busy", lambda: 0.0)
+    [again] = run(planned("probe"), tmp_path)
+    assert again.busy["before"] == 0.0 and again != profile
+
+
+def test_work_of_others_while_it_measures_is_told(
+    planned: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provenance.Watch, "others", lambda watch: 0.4)
+    monkeypatch.setattr(
+        efficiency, "_in_fresh_process", lambda asked: {"status": "failed", "reason": "not run"}
+    )
+    [profile] = run(planned("probe"), tmp_path)
+    assert profile.busy == {"before": 0.0, "during": 0.4, "after": 0.0} and profile.is_crowded
 
 
 def test_too_few_repeats_are_refused(planned: Any, tmp_path: Path) -> None:
@@ -210,7 +195,7 @@ def made_profile(hardware: str = "made hardware", **changes: Any) -> Profile:
         "inference": Inference(
             examples=8,
             examples_per_s=[100.0, 120.0, 110.0],
-            latency_s=[0.01] * 19 + [0.5],
+            latency_s=[0.01] * 18 + [0.5, 0.9],
             flops_per_example=1e6,
         ),
         "parameters_total": 1000,
@@ -322,6 +307,7 @@ def test_the_command(
 
 
 def test_what_others_use_is_a_share_without_one_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance.Watch, "others", OTHERS)
     before = provenance._processor_seconds()
     end = time.process_time() + 0.3
     while time.process_time() < end:
@@ -358,3 +344,14 @@ def test_threads_are_part_of_the_machine_and_others_make_it_busy() -> None:
     assert machine_of(record) == "any, 2 cores, avx2, 1 thread" and not record.is_crowded
     record.provenance |= {"threads": 2, "busy": 0.3}
     assert machine_of(record) == "any, 2 cores, avx2, 2 threads" and record.is_crowded
+
+
+@pytest.mark.parametrize(("others", "told"), [(0.3, 0.3), (None, 0.75), (0.0, 0.0)])
+def test_busy_is_what_others_use_or_else_the_load(
+    others: float | None, told: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provenance.Watch, "others", lambda watch: others)
+    monkeypatch.setattr(profiles, "SAMPLE_SECONDS", 0.0)
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.5, 0.0, 0.0))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert BUSY() == told

@@ -16,7 +16,6 @@ from benchsuite.check.policy import Policy
 from benchsuite.check.renaming import canonical
 from benchsuite.errors import InputError
 from benchsuite.profiles import Profile
-from benchsuite.provenance import MOST_BUSY
 
 MORE_IS_BETTER = ("training_examples_per_s", "examples_per_s")
 REPEATED = (*MORE_IS_BETTER, "latency_s")
@@ -103,8 +102,7 @@ def judge_costs(
             for name in before
             if name not in after
         ]
-        busy = max((*one.busy.values(), *other.busy.values()), default=0.0) > MOST_BUSY
-        name = f"{one.name} (busy)" if busy else one.name
+        name = f"{one.name} (busy)" if one.is_crowded or other.is_crowded else one.name
         verdicts += [
             _verdict(name, measure, before[measure], after[measure], getattr(policy.cost, measure))
             for measure in before

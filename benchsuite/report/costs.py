@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchsuite.cells import Cell
 from benchsuite.profiles import Profile
-from benchsuite.provenance import MOST_BUSY, cores_of
+from benchsuite.provenance import cores_of
 from benchsuite.records import Record
 from benchsuite.report.numbers import digits
 
@@ -127,7 +128,7 @@ def profile_rows(measured: Sequence[Profile]) -> dict[str, list[tuple[str, ...]]
 def _row(profile: Profile) -> tuple[str, ...]:
     training, inference = profile.training, profile.inference
     model = str(profile.cell["model"])
-    if max(profile.busy.values(), default=0.0) > MOST_BUSY:
+    if profile.is_crowded:
         model += " (busy)"
     model += "".join(f" ({setting})" for setting in unusual(profile))
     return (
@@ -167,11 +168,11 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def _latency(seconds: Sequence[float]) -> str:
-    """Median and 95th percentile, in milliseconds."""
+    """Median and 95th percentile (nearest rank), in milliseconds."""
     if not seconds:
         return "-"
     ordered = sorted(seconds)
-    late = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+    late = ordered[math.ceil(0.95 * len(ordered)) - 1]
     return f"{digits(1000 * median(ordered))} ({digits(1000 * late)})"
 
 

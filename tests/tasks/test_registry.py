@@ -165,7 +165,7 @@ def test_the_task_trained_from_must_exist(tmp_path: Path) -> None:
     [
         ("[sad, glad]", "[glad, sad]", "`labels` is ['glad', 'sad'] here and ['sad', 'glad'] in"),
         ("[sad, glad]", "[sad, glad, both]", "`labels` is ['sad', 'glad', 'both'] here"),
-        ("fields: {", "fields: {text_pair: sentence, ", "`fields` is ['label', 'text', 'text_pair'"),
+        ("fields: {", "fields: {text_pair: sentence, ", "`fields` is ['label', 'text', 'text_p"),
     ],
 )
 def test_the_task_trained_from_must_be_learned_alike(
