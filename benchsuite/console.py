@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -25,6 +27,7 @@ from benchsuite.cells import Cell
 from benchsuite.records import Record
 
 PIPED_WIDTH = 140  # a pipe has no width; tables for people and logs need more than 80 columns
+LINE_SECONDS = 60.0  # between two lines of progress where no terminal shows bars
 out = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 err = Console(stderr=True, highlight=False, emoji=False)
 
@@ -60,7 +63,10 @@ def print_error(message: str) -> None:
 
 
 class ProgressListener:
-    """Shows a run on standard error: a bar over cells, a bar over the examples of one cell."""
+    """Shows a run on standard error: a bar over cells, a bar over the examples of one cell.
+
+    In a file, where bars cannot move, a line a minute.
+    """
 
     def __init__(self, cells: int) -> None:
         self._progress = Progress(
@@ -70,7 +76,10 @@ class ProgressListener:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=err,
+            get_time=monotonic,
         )
+        self._step: int | None = None
+        self._told = monotonic()
         self._cells = self._progress.add_task("cells", total=cells)
         self._examples = self._progress.add_task("", total=None, visible=False)
 
@@ -88,6 +97,11 @@ class ProgressListener:
 
     def step_done(self, cell: Cell, step: int, steps: int, loss: float) -> None:
         """Show how far the training of one cell is."""
+        if self._step is None or step <= self._step:
+            # A training begins: the cell's, another trial of `--tune`, or one that is resumed. Its
+            # pace is its own, and what was done before is no part of it.
+            self._progress.reset(self._examples, total=steps, completed=step)
+        self._step = step
         self._progress.update(
             self._examples,
             description=f"{cell.model} {cell.regime} {cell.task} training, loss {loss:.3f}",
@@ -95,9 +109,11 @@ class ProgressListener:
             completed=step,
             visible=True,
         )
+        self._tell()
 
     def cell_started(self, cell: Cell, examples: int) -> None:
         """Begin the bar of one cell."""
+        self._step = None
         self._progress.reset(
             self._examples,
             description=f"{cell.model} {cell.regime} {cell.task}",
@@ -108,6 +124,7 @@ class ProgressListener:
     def examples_done(self, count: int) -> None:
         """Advance the bar of the cell."""
         self._progress.advance(self._examples, count)
+        self._tell()
 
     def cell_ended(self, cell: Cell, record: Record, reused: bool) -> None:
         """Advance the bar over cells; say where a cell was reused or did not end well."""
@@ -117,3 +134,18 @@ class ProgressListener:
             err.print(f"reused {record.name} (record stands; --force redoes it)", markup=False)
         elif record.status == "failed":
             err.print(f"failed {record.name}: {record.reason}", style="red", markup=False)
+
+    def _tell(self) -> None:
+        """A line on the cell at hand, where the last one is a minute old and no bar moves."""
+        if err.is_terminal or monotonic() - self._told < LINE_SECONDS:
+            return
+        self._told = monotonic()
+        cells, cell = self._progress.tasks
+        left = cell.time_remaining
+        err.print(
+            f"cell {cells.completed + 1:.0f} of {cells.total:.0f}: {cell.description}: "
+            f"{cell.completed:,.0f} of {cell.total:,.0f}"
+            + (f", {timedelta(seconds=round(left))} left" if left is not None else ""),
+            markup=False,
+            soft_wrap=True,
+        )

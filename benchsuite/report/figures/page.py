@@ -80,8 +80,9 @@ def render(
             "",
             f"![Language model by distance]({FORGETTING})",
             "",
-            "Distance: norm of the change of all weights over their norm. Regimes that add to the "
-            "network (adapters, prefixes, prompts) give it back as it was when they are taken out.",
+            "Distance: norm of the change of all weights over their norm. Prefixes and prompts "
+            "give the network back as it was when they are taken out; adapters do but for the "
+            "layer normalizations, which `houlsby` trains (not measured).",
             "",
             *pipe_table(
                 ("model", "regime", "learned", "seeds", "distance", "asked", "before", "after")
