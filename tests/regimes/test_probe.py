@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers.models.bert.modeling_bert import BertEmbeddings
 
 import benchsuite
 from benchsuite.cells import parse_regime
@@ -49,6 +50,25 @@ def test_the_penalty_is_the_best_on_the_selection_slice(
     monkeypatch.setattr(probing, "PENALTIES", (PENALTIES[2],))
     alone, _ = fit(folders["encoder"], task, train_limit=60)
     assert alone.notes["selection"] == pytest.approx([values[2]], abs=0.051)
+
+
+def test_each_text_goes_through_the_network_once(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many penalties are tried."""
+    task = made_task(tmp_path, "classification", 40)
+    passed: list[int] = []
+    counted = BertEmbeddings.forward
+
+    def forward(self: BertEmbeddings, input_ids: torch.Tensor, **rest: object) -> object:
+        passed.append(len(input_ids))
+        return counted(self, input_ids, **rest)
+
+    monkeypatch.setattr(BertEmbeddings, "forward", forward)
+    predictor, _ = fit(folders["encoder"], task)
+    assert len(predictor.notes["selection"]) == len(PENALTIES)
+    texts = len(task.train().examples) + len(task.selection().examples)
+    assert texts <= sum(passed) <= texts + 2  # two short ones tell the network's shape
 
 
 def test_without_a_selection_slice_the_default_penalty_alone_is_fitted(

@@ -88,6 +88,19 @@ def test_built_in() -> None:
     assert row["training"].startswith("lr=none+epochs=none+batch=16+")
 
 
+def test_what_each_regime_trains_at_which_rate_and_where_from() -> None:
+    rows = {row["name"]: row for row in describe_regimes()}
+    assert rows["lora"]["options"] == "rank=8+alpha=16.0+targets=attention"
+    assert rows["lora"]["source"] == "Hu et al. 2022"
+    for name, row in rows.items():
+        assert row["trains"] and row["source"], name
+        assert (row["trains"] == "nothing") == (name in {"zeroshot", "fewshot", "embed"}), name
+        rates = dict(rate.split(": ") for rate in filter(None, row["lr"].split(", ")))
+        families = {"encoder", "decoder", "encoder-decoder"} if row["training"] else set()
+        assert set(rates) == families, name
+        assert all(0 < float(rate) < 1 for rate in rates.values()), name
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from benchsuite.models.registry import Model
-from benchsuite.training import checkpoint
+from benchsuite.training import checkpoint, loop
 from benchsuite.training.loop import Progress
 from tests.training.made import made_task
 from tests.training.runs import parts, plan, run, trainer
@@ -52,6 +52,25 @@ def test_a_run_goes_on_where_it_was_stopped(
     assert found.losses == expected.losses and found.scores == expected.scores
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name]), name
+
+
+def test_a_checkpoint_is_written_every_two_minutes(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    written: list[float] = []
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now)
+    monkeypatch.setattr(checkpoint, "save", lambda scratch, content: written.append(now))
+
+    def pass_a_step(progress: Progress) -> None:
+        nonlocal now
+        now += 50.0
+
+    network, items, _ = parts(model, made_task(tmp_path / "task", "classification"))
+    found = trainer(network, items, tmp_path, told=pass_a_step).run()
+    # After every third step of 50 seconds, and at the end, for the evaluation can take long.
+    expected = [150.0 * n for n in range(1, found.steps // 3 + 1)]
+    assert len(expected) >= 3 and written == [*expected, now]
 
 
 def test_a_checkpoint_that_cannot_be_written_ends_nothing(
