@@ -71,7 +71,8 @@ class Frozen(TrainedRegime):
 
     Embeddings and the lowest k blocks keep their weights and run without dropout; the final norm
     of a stack (an encoder-decoder has two) is frozen only with all blocks of that stack. What the
-    frozen part gives is computed once and kept in the cell's folder while training lasts.
+    frozen part gives is computed once and kept in the cell's folder while training lasts; but for
+    frozen blocks of a decoder that writes its answers, which depend on what it has written.
     """
 
     name: ClassVar[str] = "frozen"

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from benchsuite.training.backbone import Backbone, block_list
 from benchsuite.training.batches import Batch, collate
@@ -48,6 +49,10 @@ class FrozenBackbone(Backbone):
             self._body_split = SplitStack(self.body, frozen)
         if self.decoder is not None and not self.whole:
             self._decoder_split = SplitStack(self.decoder, max(0, frozen - body_blocks))
+        # What enters the decoder's first trained block is then kept, too: behind the body's states,
+        # a position of their own. Where answers are written it depends on what was written.
+        partly = self._decoder_split is not None and frozen > body_blocks
+        self._beside = int(partly and not self.text)
 
     def forward(self, batch: Batch) -> Tensor:
         """States as those of `Backbone.forward`, the frozen part's without gradients.
@@ -57,9 +62,12 @@ class FrozenBackbone(Backbone):
         if self.cache is None or batch.numbers is None:
             states = self._frozen(batch)
         else:
-            states = self.cache.states(batch, self._frozen, only_read=self.whole)
+            states = self.cache.states(batch, self._frozen, self.whole, self._beside)
         if self.whole:
             return states
+        if self._decoder_split is not None and self._beside:
+            body, entering = states[:, :-1], states[:, -1:]
+            return self._decoder_split.above(lambda: Backbone.finish(self, body, batch), entering)
         if self._body_split is not None:
             return self._body_split.above(lambda: Backbone.forward(self, batch), states)
         return self.finish(states, batch)
@@ -78,7 +86,8 @@ class FrozenBackbone(Backbone):
 
     def _frozen(self, batch: Batch) -> Tensor:
         """What the frozen part gives: states that enter the first trained block of the body, the
-        body's last ones where it is frozen, the decoder's where that is, too."""
+        body's last ones where it is frozen, the decoder's where that is, too; of a decoder that is
+        partly frozen the body's and those that enter its first trained block."""
 
         def run() -> Tensor:
             return Backbone.forward(self, batch)
@@ -88,6 +97,10 @@ class FrozenBackbone(Backbone):
                 states = run()
             elif self._body_split is None:
                 states = last_states(self.body, run)
+                if self._decoder_split is not None and self._beside:
+                    body = states
+                    entering = self._decoder_split.below(lambda: Backbone.finish(self, body, batch))
+                    states = torch.cat([body, entering], dim=1)
             else:
                 states = self._body_split.below(run)
         return states.float()
@@ -135,17 +148,22 @@ class StateCache:
         self._file: FileIO | None = None
         self._stored: NDArray[np.float32] = np.empty(0, np.float32)
 
-    def states(self, batch: Batch, compute: Callable[[Batch], Tensor], only_read: bool) -> Tensor:
-        """States (rows, longest, width) of a batch; `compute` gives those of items not kept.
+    def states(
+        self, batch: Batch, compute: Callable[[Batch], Tensor], only_read: bool, beside: int = 0
+    ) -> Tensor:
+        """States (rows, longest + beside, width) of a batch; `compute` gives those of items not
+        kept.
 
         only_read: keep the positions that a head reads, not all tokens. Other positions are zero.
+        beside: positions behind the tokens' that `compute` gives, too.
         """
+        mask = functional.pad(batch.mask, (0, beside), value=1)
         keys = [(batch.source, number) for number in batch.numbers or ()]
         kept = [key in self._places for key in keys]
         if only_read:
             rows, columns = batch.row_of, batch.position_of
         else:
-            rows, columns = batch.mask.nonzero(as_tuple=True)
+            rows, columns = mask.nonzero(as_tuple=True)
         # Rows stand in the order of their items, so each item's states stand together.
         is_kept = torch.tensor(kept, device=batch.owner.device)[batch.owner]
         old, new = is_kept[rows], ~is_kept[rows]
@@ -160,7 +178,7 @@ class StateCache:
             sizes = torch.bincount(batch.owner[rows], minlength=len(keys))[missing].tolist()
             for number, part in zip(missing, fresh.split(sizes), strict=True):
                 self._store(keys[number], part)
-        states = torch.zeros((*batch.ids.shape, self._width), device=batch.ids.device)
+        states = torch.zeros((*mask.shape, self._width), device=mask.device)
         if fresh is not None:
             states[rows[new], columns[new]] = fresh
         if found:

@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor
+from transformers.models.t5.modeling_t5 import T5LayerCrossAttention
 
 from benchsuite.regimes.base import Options
 from benchsuite.regimes.frozen import Frozen, FrozenOptions, frozen_blocks
@@ -160,6 +162,36 @@ def test_the_frozen_part_is_run_once_an_item(
     assert predictor.notes["epochs"] == len(predictor.notes["selection"]) == 2
     assert regime.rows == EXAMPLES
     assert not list((tmp_path / "scratch").glob("*"))
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression", "choice"])
+def test_a_decoder_s_frozen_blocks_are_run_once_an_item(
+    kind: str, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three of four blocks are frozen, one of them the decoder's."""
+    rows: list[int] = []
+    attend = T5LayerCrossAttention.forward
+
+    def counted(self: T5LayerCrossAttention, hidden_states: Tensor, *rest: Any, **more: Any) -> Any:
+        if not torch.is_grad_enabled() and not self.training:
+            rows.append(len(hidden_states))
+        return attend(self, hidden_states, *rest, **more)
+
+    class Trained(Frozen):
+        """Counts no pass but training's."""
+
+        def fit(self, *given: Any) -> TrainedPredictor:
+            monkeypatch.setattr(T5LayerCrossAttention, "forward", counted)
+            return super().fit(*given)
+
+    predictor = fit(
+        Trained(), f"frozen:0.75+{STEPS}+keep=last", folders["encoder-decoder"], kind, tmp_path
+    )
+    assert predictor.notes["frozen_blocks"] == [3, 4] and predictor.notes["epochs"] == 2
+    items = predictor.maker.make(made_task(tmp_path / "t", kind, EXAMPLES).train().examples)
+    assert len(items) == EXAMPLES - 2
+    # A short row through both blocks tells what follows the last one.
+    assert sum(rows) == sum(len(item.rows) for item in items) + 2
 
 
 class Interrupted(Exception):
