@@ -52,9 +52,7 @@ def profile_cells(
         described = _describe(cell, tasks[cell.task], examples, repeats)
         if described["key"] in found:
             continue
-        standing = None if force else _standing(store, described)
-        if standing is not None and standing.is_crowded and not allow_busy:
-            standing = None
+        standing = None if force else _standing(store, described, allow_busy)
         profile = standing or _measure(
             cell, described, examples, repeats, list(tasks_dir), allow_busy
         )
@@ -99,13 +97,14 @@ def _describe(cell: Cell, task: Task, examples: int, repeats: int) -> dict[str, 
     )
 
 
-def _standing(store: Path, described: dict[str, Any]) -> Profile | None:
-    """The stored profile when it is done and of this key; else None, so that it is made anew."""
+def _standing(store: Path, described: dict[str, Any], allow_busy: bool) -> Profile | None:
+    """The stored profile when it is done, of this key and fit to stand; else None."""
     try:
         profile = profiles.read(store / profiles.folder_name(described))
     except InputError:
         return None
-    return profile if profile.status == "done" and profile.key == described["key"] else None
+    fit = profile.status == "done" and (allow_busy or not profile.is_crowded)
+    return profile if fit and profile.key == described["key"] else None
 
 
 def _measure(
