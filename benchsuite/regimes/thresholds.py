@@ -8,17 +8,30 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchsuite.errors import NotApplicable
 from benchsuite.metrics import compute, outcome_columns
 from benchsuite.tasks.example import Example, Prediction
-from benchsuite.tasks.spec import TaskSpec
+from benchsuite.tasks.spec import Prompt, TaskSpec
 
 if TYPE_CHECKING:
     from benchsuite.tasks.task import SplitData, Task
+
+NO_ANSWER = "no_answer_threshold"
+"""What records call the margin below which a question is declared unanswerable."""
+
+
+def noted(prompt: Prompt, threshold: float | None) -> dict[str, Any]:
+    """What a record says of the threshold a prompt answers by.
+
+    Where a model writes itself that there is no answer, that margin is 0, and nothing chose it.
+    """
+    if threshold is not None:
+        return {"threshold": threshold}
+    return {NO_ANSWER: 0.0, "tuned": False} if prompt.no_answer else {}
 
 
 def threshold_slice(task: Task) -> SplitData:

@@ -25,6 +25,7 @@ from benchsuite.regimes.thresholds import (
     by_threshold,
     choose_threshold,
     labelled,
+    noted,
     threshold_slice,
 )
 from benchsuite.regimes.zeroshot_methods import (
@@ -228,6 +229,7 @@ class ZeroShotPredictor:
                     predictions[prompt.name, way] += answers
             if self.progress is not None:
                 self.progress(len(chunk))
+        prompts = {prompt.name: prompt for prompt in self.prompts}
         return [
             Variant(
                 prompt=name,
@@ -236,11 +238,7 @@ class ZeroShotPredictor:
                 predictions=answers,
                 primary=way == self.ways[name][0],
                 counts={"truncated": 0, **counts[name]} if way == self.ways[name][0] else {},
-                notes=(
-                    {"threshold": self.thresholds[name, way]}
-                    if (name, way) in self.thresholds
-                    else {}
-                ),
+                notes=noted(prompts[name], self.thresholds.get((name, way))),
             )
             for (name, way), answers in predictions.items()
         ]

@@ -36,7 +36,8 @@ LEGEND = "\n\n".join(
         "score; `unstable k/n`: k of n trained seeds are no better than the trivial answer, within "
         "their interval; `cap`: not all examples were used; `part`: the split at hand is not the "
         "whole official one; `N labels`: so many labelled examples were looked at; `seen`: the "
-        "model's pretraining text holds this task's training passages; `apart`: on fewer or "
+        "model's pretraining text holds this task's training passages; `untuned`: the model says "
+        "itself that there is no answer, by no threshold but 0; `apart`: on fewer or "
         "other examples than the column's, or trained on more or fewer than most there, and so not "
         "bold; "
         "`untested`: without its outcomes, which bold needs.",

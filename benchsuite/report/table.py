@@ -13,6 +13,7 @@ import numpy as np
 
 from benchsuite.records import Record
 from benchsuite.regimes.support import TRAINED
+from benchsuite.regimes.thresholds import NO_ANSWER
 from benchsuite.report.costs import cell_costs
 from benchsuite.report.numbers import METRIC_NAMES, percent, shown
 from benchsuite.report.seeds import OverSeeds, over_seeds
@@ -294,6 +295,9 @@ def _marks(found: Sequence[Record], score: OverSeeds) -> tuple[str, ...]:
         marks.append(f"{record.labels_used} labels")
     if record.seen_in_pretraining:
         marks.append("seen")
+    chosen = record.provenance.get("chosen", {}).values()
+    if any(NO_ANSWER in told and not told.get("tuned", True) for told in chosen):
+        marks.append("untuned")
     return tuple(marks)
 
 

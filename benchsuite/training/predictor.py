@@ -12,6 +12,7 @@ from torch import Tensor
 
 from benchsuite.metrics import compute_on_slice, outcome_columns
 from benchsuite.regimes.base import Variant
+from benchsuite.regimes.thresholds import NO_ANSWER
 from benchsuite.scoring.budget import Budget
 from benchsuite.scoring.types import Usage
 from benchsuite.tasks.example import Example, Prediction
@@ -24,7 +25,6 @@ from benchsuite.training.model import TaskModel
 CHUNK = 1024
 """Examples between two reports of progress; rows are sorted by length within a chunk."""
 CPU_TOKENS_A_THREAD = 1024
-NO_ANSWER = "no_answer_threshold"
 
 
 class ItemPredictor(ABC):
@@ -68,6 +68,7 @@ class ItemPredictor(ABC):
             predictions += self.answer(chunk, items)
             if self.progress is not None:
                 self.progress(len(chunk))
+        told = {} if self.threshold is None else {NO_ANSWER: self.threshold}
         return [
             Variant(
                 prompt="",
@@ -75,7 +76,7 @@ class ItemPredictor(ABC):
                 norm="none",
                 predictions=predictions,
                 counts={"truncated": truncated},
-                notes=dict(self.notes),
+                notes={**self.notes, **told},
             )
         ]
 

@@ -11,13 +11,14 @@ from torch import Tensor
 
 from benchsuite.errors import CellFailed
 from benchsuite.metrics import compute_on_slice, outcome_columns
+from benchsuite.regimes.thresholds import NO_ANSWER
 from benchsuite.tasks.example import Example
 from benchsuite.tasks.spec import TaskSpec
 from benchsuite.training.decode import Scores, choose_no_answer_threshold, decode
 from benchsuite.training.features import FeatureReader, Features
 from benchsuite.training.items import Item, ItemMaker
 from benchsuite.training.linear import Linear, logistic, ridge, standardize
-from benchsuite.training.predictor import NO_ANSWER, ItemPredictor
+from benchsuite.training.predictor import ItemPredictor
 
 PENALTIES = tuple(10.0**power for power in range(5, -2, -1))
 """Strongest first; they weigh the squared coefficients against the summed loss."""

@@ -116,6 +116,7 @@ def test_the_artifact_answers_as_the_predictor_it_is_of(
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     threshold = shapes.pop("no_answer_threshold", None)
     assert (threshold == ()) is (kind == "span")
+    assert ("no_answer_threshold" in predictor.predict([])[0].notes) is (kind == "span")
     assert shapes == {
         "coefficients": (outputs, WIDTH),
         "intercepts": (outputs,),

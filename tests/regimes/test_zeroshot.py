@@ -171,6 +171,17 @@ def test_generation() -> None:
     # 40 - 24 new tokens - 1 for a start token - "Q:", "q" and "A:" leave the last 12 of 30 words.
     assert [one.value for one in variant.predictions] == ["w0", "w18"]
     assert variant.counts == {"truncated": 1} and variant.score == "generate"
+    assert variant.notes == {}
+
+
+def test_that_there_is_no_answer_is_told_by_no_tuned_threshold() -> None:
+    prompt = {"name": "p", "method": "generate", "template": "{{ context }}", "no_answer": ["None"]}
+    spec = spec_of([prompt], "span", truncation={"shorten": "context", "keep": "end"})
+    scorer = FakeScorer(answer=lambda context: " none. " if context == "x" else " y ")
+    examples = [example(n, (), context=text) for n, text in enumerate("xz")]
+    (variant,) = make_predictor(spec, spec.prompts, scorer).predict(examples)
+    assert [one.value for one in variant.predictions] == ["", "y"]
+    assert variant.notes == {"no_answer_threshold": 0.0, "tuned": False}
 
 
 # Demonstrations ---------------------------------------------------------------------------------

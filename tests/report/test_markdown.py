@@ -55,6 +55,17 @@ def test_marks_name_caps_partial_data_labels_and_seen_text() -> None:
     assert "partial data: train has 10 of 99 official rows" in text
 
 
+def test_a_threshold_of_no_answer_that_nothing_chose_is_marked() -> None:
+    record = made_record()
+    for told, marked in (
+        ({"no_answer_threshold": 0.0, "tuned": False}, True),
+        ({"no_answer_threshold": 0.0}, False),
+        ({"threshold": -3.0}, False),
+    ):
+        record.provenance["chosen"] = {"p": told}
+        assert ("70.0\\] untuned |" in board_of(record)) is marked
+
+
 def test_a_cap_is_told_of_an_evaluation_split_named_train() -> None:
     record = made_record(n=50)
     data = record.provenance["data"]["evaluation"]
