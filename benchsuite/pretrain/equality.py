@@ -34,8 +34,6 @@ def equality_table(models: Mapping[str, dict]) -> list[tuple[str, ...]]:
     rows = []
     for title, show in _COMPARED.items():
         values = [show(meta) for meta in models.values()]
-        if not all(values):  # what a run of earlier did not note is not compared
-            continue
         rows.append((title, *values, _agreement(values)))
     return rows
 
@@ -52,12 +50,10 @@ def bundled_models() -> dict[str, dict]:
 
 def row_lengths(meta: dict) -> str:
     """Shares of what was read: `64 (30%, at shifted positions), then 256 (70%)`."""
-    # runs of before this key tell the recipe's shares alone
-    texts = meta.get("texts") or [{"phases": meta["recipe"]["lengths"]}]
     return ", then ".join(
-        f"{phase['length']} ({phase.get('share') or phase['tokens'] / meta['tokens']:.0%}"
-        f"{', at shifted positions' if phase.get('shifted') else ''})"
-        for text in texts
+        f"{phase['length']} ({phase['tokens'] / meta['tokens']:.0%}"
+        f"{', at shifted positions' if phase['shifted'] else ''})"
+        for text in meta["texts"]
         for phase in text["phases"]
     )
 
@@ -80,16 +76,14 @@ def _agreement(values: Sequence[str]) -> str:
 
 
 def _text(meta: dict) -> str:
-    # as read; runs of before this key tell what the recipe asks for
-    sources = meta.get("sources") or meta["recipe"]["corpus"]["mix"] or {}
+    sources = meta["sources"]  # as read, whatever the recipe asks for
     shares = ", ".join(f"{name} {n / sum(sources.values()):.0%}" for name, n in sources.items())
-    return f"{shares or 'all sources'}; decontaminated: {'yes' if meta['decontaminated'] else 'no'}"
+    return f"{shares}; decontaminated: {'yes' if meta['decontaminated'] else 'no'}"
 
 
 def schedule(meta: dict) -> str:
     """How the rate rises and falls; of several texts, from where on by which budget."""
-    # Runs of before these keys had a cosine over all that follows the warm-up.
-    schedule = {"shape": "cosine", "decay": None, **meta["recipe"]["schedule"]}
+    schedule = meta["recipe"]["schedule"]
     constant = ", then constant" if schedule["decay"] else ""
     last = f" over the last {schedule['decay']:.0%}" if schedule["decay"] else ""
     told = (
@@ -97,7 +91,7 @@ def schedule(meta: dict) -> str:
         f"{schedule['shape']} down to {schedule['floor']:.0%} of the peak{last}"
     )
     read = 0
-    for text, recipe in zip(meta.get("texts", []), recipes_of(meta)[1:], strict=False):
+    for text, recipe in zip(meta["texts"], recipes_of(meta)[1:], strict=False):
         read += text["tokens"]
         told += f"; after {read:,} tokens as if the budget had always been {budget_of(recipe)}"
     return told
@@ -113,8 +107,7 @@ def _position_kind(meta: dict) -> str:
 
 
 def _hashes(meta: dict) -> str:
-    texts = meta.get("texts") or [{"shards": meta.get("shards", "")}]
-    return ", then ".join(text["shards"][:12] for text in texts)
+    return ", then ".join(text["shards"][:12] for text in meta["texts"])
 
 
 def _tokenizer(vocab_size: int, kind: str = "bpe") -> str:
@@ -130,7 +123,7 @@ def _rates(meta: dict) -> str:
 _COMPARED = {
     "text": _text,
     "hash of tokens and tokenizer": _hashes,
-    "tokenizer": lambda meta: _tokenizer(**(meta.get("tokenizer") or meta["recipe"]["tokenizer"])),
+    "tokenizer": lambda meta: _tokenizer(**meta["tokenizer"]),
     "raw tokens read (T)": lambda meta: f"{meta['tokens']:,}",
     "longest row": lambda meta: f"{meta['recipe']['architecture']['positions']:,}",
     "row lengths": row_lengths,

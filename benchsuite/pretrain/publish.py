@@ -36,6 +36,7 @@ def publish(
     trials: Sequence[Path] = (),
     harness: Path | None = None,
     scaling: Path | None = None,
+    remark: str = "",
 ) -> None:
     """Copy the models of finished runs and write their cards.
 
@@ -47,12 +48,14 @@ def publish(
         trials: runs by which settings were chosen; a card shows those of its own recipe.
         harness: lm-eval's `--log_samples` of `gpt` on BLiMP's paradigms.
         scaling: records of the runs' intermediate checkpoints, for scores at equal cost.
+        remark: a paragraph for every card, of what neither log nor record tells.
 
     Raises InputError where a run is not finished, or was not trained on the shards, or two have one
     name; the bundled models are then as they were.
     """
     models: dict[str, Path] = {}
     common = [] if scaling is None else [scaling_section(scaling)]
+    remarks = [f"## Remarks\n\n{remark}"] if remark else []
     digest = digest_of(shards, read_shards(shards, "train"), read_shards(shards, "validation"))
     for run in runs:
         meta = _meta_of(run)
@@ -80,7 +83,7 @@ def publish(
                 shutil.copytree(run / "model", root / name)
             for name, run in models.items():
                 sections = _sections(name, root / name, store, trials, harness)
-                write_card(root / name, run / "log.jsonl", [*common, *sections])
+                write_card(root / name, run / "log.jsonl", [*common, *sections, *remarks])
         except BaseException:
             for name in models:
                 shutil.rmtree(root / name, ignore_errors=True)
@@ -126,6 +129,7 @@ def main() -> int:
     parser.add_argument("--trials", nargs="*", type=Path, default=[])
     parser.add_argument("--harness", type=Path)
     parser.add_argument("--scaling", type=Path)
+    parser.add_argument("--remark", default="")
     try:
         publish(**vars(parser.parse_args()))
     except InputError as error:

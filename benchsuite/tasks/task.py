@@ -100,8 +100,9 @@ class Task:
 
     def rules(self) -> dict[str, Any]:
         """What of the specification its numbers depend on beside prompts and data: for the key."""
-        names = {"kind", "labels", "positive", "range", "metrics", "truncation", "group"}
-        return {**self.spec.model_dump(include=names), "concat": self.spec.dataset.concat}
+        elsewhere = {"version", "description", "citation", "licence", "dataset", "prompts"}
+        rules = self.spec.model_dump(exclude=elsewhere)
+        return {**rules, "concat": self.spec.dataset.concat}
 
     def regime(self, name: str) -> Regime:
         """The regime of this name as it is brought to this task."""

@@ -1,4 +1,4 @@
-"""The committed models: their sizes, their loading, and that they were trained."""
+"""The committed models: their sizes, their terms, their loading, and that they were trained."""
 
 import json
 from pathlib import Path
@@ -12,10 +12,14 @@ from benchsuite.models.loading import AUTO_CLASSES
 from benchsuite.models.registry import Model, load_model
 from benchsuite.pretrain.objectives import objective_class
 from benchsuite.pretrain.objectives.base import Vocabulary
+from benchsuite.pretrain.recipe import load_recipe
+from benchsuite.pretrain.texts import recipes_of
 from benchsuite.pretrain.tokenizer import load_tokenizer
 
 MODELS = Path(__file__).parents[2] / "baselines" / "models"
+RECIPES = MODELS.parent / "recipes"
 NAMES = sorted(path.name for path in MODELS.iterdir())
+METAS = {name: json.loads((MODELS / name / "benchsuite.json").read_text()) for name in NAMES}
 # written for this test, so that no benchmark's sentence is in the repository
 TEXT = (
     "The boy went to the river with his father. They wanted to catch some fish for dinner, but the "
@@ -34,6 +38,29 @@ def test_size_stays_within_bounds(model: Model) -> None:
     assert list(model.path.glob("*.bin")) == []
     assert (model.path / "model.safetensors").stat().st_size < 16 * 2**20
     assert model.parameters_total <= 8_000_000
+
+
+def test_terms_are_equal() -> None:
+    """The same text, as many raw tokens of it, and parameters outside tables within 5%."""
+    assert len({tuple(text["shards"] for text in meta["texts"]) for meta in METAS.values()}) == 1
+    read = [meta["tokens"] for meta in METAS.values()]
+    assert max(read) <= 1.001 * min(read)
+    parameters = [meta["parameters"]["non_embedding"] for meta in METAS.values()]
+    assert max(parameters) <= 1.05 * min(parameters)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tenth_was_read_at_full_length(name: str) -> None:
+    phases = [phase for text in METAS[name]["texts"] for phase in text["phases"]]
+    longest = sum(phase["tokens"] for phase in phases if phase["length"] == 1024)
+    assert sum(phase["tokens"] for phase in phases) == METAS[name]["tokens"]
+    assert longest >= 0.1 * METAS[name]["tokens"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bundled_recipes_are_those_it_was_trained_by(name: str) -> None:
+    bundled = [load_recipe(RECIPES / f"{name}{text}.yaml") for text in ("", "-second")]
+    assert recipes_of(METAS[name]) == [recipe.model_dump(mode="json") for recipe in bundled]
 
 
 def test_it_loads_for_float32_and_half(model: Model) -> None:

@@ -30,13 +30,14 @@ def test_a_finished_run_is_published_with_its_trials(
     stale.parent.mkdir(parents=True)
     stale.touch()
     own = trial.rename(tmp_path / f"{name}-trial")
-    publish.publish([run], shards, trials=[own, tmp_path / "other-trial"])
+    publish.publish([run], shards, trials=[own, tmp_path / "other-trial"], remark="Chosen by eye.")
     model = root / "models" / name
     assert not stale.exists()
     weights = "model.safetensors"
     assert (model / weights).read_bytes() == (run / "model" / weights).read_bytes()
     text = (model / "README.md").read_text()
-    assert text.index("## Loss") < text.index("## Trials") < text.index("## Limits")
+    titles = ["## Loss", "## Trials", "## Remarks\n\nChosen by eye.", "## Limits"]
+    assert sorted(titles, key=text.index) == titles
 
 
 def test_what_fails_leaves_the_models_as_they_were(

@@ -53,6 +53,27 @@ def clusters(data: SplitData) -> set[str]:
     return {one.cluster for one in data.examples}
 
 
+# What of a specification is in a cell's key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": ["contradiction", "neutral", "entailment"]},
+        {"fields": {"id": "idx", "text": "hypothesis", "text_pair": "premise", "label": "label"}},
+        {"labels": ["no", "yes"], "similarity": True},
+        {"cluster": "premise"},
+        {"metrics": ["f1", "accuracy"]},
+        {"truncation": {"shorten": "text_pair"}},
+    ],
+)
+def test_rules_are_what_numbers_depend_on(change: dict[str, Any]) -> None:
+    rules = Task(make_spec("classification", hub_dataset())).rules()
+    assert Task(make_spec("classification", hub_dataset(), **change)).rules() != rules
+    told = {"description": "another", "licence": "another"}
+    assert Task(make_spec("classification", hub_dataset(), **told)).rules() == rules
+
+
 # The selection slice
 
 
