@@ -57,7 +57,7 @@ class Probe:
     """
 
     name: ClassVar[str] = "probe"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     summary: ClassVar[str] = "linear classifier on hidden states"
     trains: ClassVar[str] = "a linear classifier"
     source: ClassVar[str] = "Alain and Bengio 2017; Tenney et al. 2019"

@@ -40,7 +40,7 @@ class TrainedRegime(ABC):
     """
 
     name: ClassVar[str]
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     summary: ClassVar[str]
     trains: ClassVar[str]
     source: ClassVar[str]

@@ -86,10 +86,10 @@ class ItemMaker:
         return list(self._sequence(examples))
 
     def _sequence(self, examples: Sequence[Example]) -> Iterator[Item]:
-        firsts = self.layout.encode([one.fields["text"] for one in examples])
+        firsts = self.layout.encode_led([one.fields["text"] for one in examples])
         pair = self.task.is_pair
         seconds: list[Any] = (
-            self.layout.encode([one.fields["text_pair"] for one in examples])
+            self.layout.encode_led([one.fields["text_pair"] for one in examples])
             if pair
             else [None] * len(firsts)
         )
@@ -111,15 +111,17 @@ class ItemMaker:
             yield Item(number, rows, example.target)
 
     def _choice(self, examples: Sequence[Example]) -> Iterator[Item]:
-        contexts = self.layout.encode([one.fields.get("context", "") for one in examples])
+        contexts = self.layout.encode_led([one.fields.get("context", "") for one in examples])
         for number, (example, context) in enumerate(zip(examples, contexts, strict=True)):
             question, options = example.fields["question"], example.fields["options"]
             if "context" in example.fields:
-                asked = self.layout.encode([f"{question.strip()} {one.strip()}" for one in options])
+                asked = self.layout.encode_led(
+                    [f"{question.strip()} {one.strip()}" for one in options]
+                )
                 starts = [context] * len(options)
             else:
-                asked = self.layout.encode([one.strip() for one in options])
-                starts = [self.layout.encode([question])[0]] * len(options)
+                asked = self.layout.encode_led([one.strip() for one in options])
+                starts = [self.layout.encode_led([question])[0]] * len(options)
             rows, cut = [], False
             for start, end in zip(starts, asked, strict=True):
                 room = max(0, self.layout.room(True) - len(end))
@@ -162,7 +164,7 @@ class ItemMaker:
 
     def _span(self, examples: Sequence[Example]) -> Iterator[Item]:
         contexts = self.layout.encode_with_offsets([one.fields["context"] for one in examples])
-        questions = self.layout.encode([one.fields["question"].strip() for one in examples])
+        questions = self.layout.encode_led([one.fields["question"].strip() for one in examples])
         for number, (example, question, (ids, offsets)) in enumerate(
             zip(examples, questions, contexts, strict=True)
         ):

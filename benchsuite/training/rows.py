@@ -71,6 +71,7 @@ class Layout:
         else:
             self._single = self._around(False)
             self._pair = self._around(True)
+        self._lead = _lead(self.tokenizer)
         segments = getattr(model.network.config, "type_vocab_size", 0) or 0
         self.has_segments = model.family == "encoder" and segments > 1
 
@@ -81,14 +82,31 @@ class Layout:
         ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
         return ids
 
+    def encode_led(self, texts: Sequence[str]) -> list[list[int]]:
+        """As `encode`, the first word as the tokenizer writes it inside a text.
+
+        Byte-level tokenizers write a word without the space before it by other tokens, which
+        pretraining meets where paragraphs begin and hardly ever in lower case.
+        """
+        return self.encode([self._led(text) for text in texts])
+
     def encode_with_offsets(
         self, texts: Sequence[str]
     ) -> list[tuple[list[int], list[tuple[int, int]]]]:
-        """Token ids of each text and the characters (from, to) that each token covers."""
+        """As `encode_led`, with the characters (from, to) of the text that each token covers."""
         if not texts:
             return []
-        found = self.tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
-        return list(zip(found["input_ids"], found["offset_mapping"], strict=True))
+        led = [self._led(text) for text in texts]
+        found = self.tokenizer(led, add_special_tokens=False, return_offsets_mapping=True)
+        places = [
+            [(max(0, low - more), max(0, high - more)) for low, high in offsets]
+            for offsets, more in zip(
+                found["offset_mapping"],
+                (len(ours) - len(text) for ours, text in zip(led, texts, strict=True)),
+                strict=True,
+            )
+        ]
+        return list(zip(found["input_ids"], places, strict=True))
 
     def room(self, pair: bool) -> int:
         """Tokens of text that fit a row.
@@ -114,6 +132,9 @@ class Layout:
             types = (0,) * len(head) + (0 if second is None else 1,) * len(tail)
         return Joined((*head, *tail), types, len(around.before), len(head))
 
+    def _led(self, text: str) -> str:
+        return text if not text or text[0].isspace() else self._lead + text
+
     def _around(self, pair: bool) -> _Around:
         """What the tokenizer puts around texts, read off one that it encoded."""
         encoded = self.tokenizer("a", "b") if pair else self.tokenizer("a")
@@ -122,3 +143,9 @@ class Layout:
         last = [place for place, text in enumerate(of) if text == 1] or first
         between = ids[first[-1] + 1 : last[0]] if pair else []
         return _Around(tuple(ids[: first[0]]), tuple(between), tuple(ids[last[-1] + 1 :]))
+
+
+def _lead(tokenizer: Any) -> str:
+    """A space where a word's token contains the one before it, and is another without; else ""."""
+    bare, led = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("the", " the"))
+    return " " if len(bare) == len(led) and bare != led else ""
