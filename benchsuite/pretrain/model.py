@@ -20,11 +20,12 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from benchsuite.pretrain.objectives.base import Vocabulary
+from benchsuite.pretrain.objectives.base import BaseObjective, Vocabulary
 from benchsuite.pretrain.recipe import Architecture
 from benchsuite.pretrain.tokenizer import load_tokenizer, set_template
 
 FAMILIES = {"gpt2": "decoder", "bert": "encoder", "t5": "encoder-decoder"}
+BESIDE = "objective"
 # standard deviation of fresh weights in GPT-2 and BERT; T5 gets it too
 INITIAL_STD = 0.02
 # of the sinusoids that the first block's heads read where they start at neighbours: three times
@@ -35,8 +36,13 @@ NEIGHBOUR_SCALE = 0.8
 NEIGHBOUR_BIAS = 6.0
 
 
-def build_model(architecture: Architecture, vocabulary: Vocabulary) -> PreTrainedModel:
-    """A freshly initialized model; the caller sets the seed."""
+def build_model(
+    architecture: Architecture, vocabulary: Vocabulary, objective: BaseObjective | None = None
+) -> PreTrainedModel:
+    """A freshly initialized model; the caller sets the seed.
+
+    What an objective trains beside it is in `model.objective`, and not exported.
+    """
     model = _BUILDERS[architecture.type](architecture, vocabulary)
     if architecture.position_table == "sinusoidal":
         table = model.get_parameter(_POSITION_TABLES[architecture.type])
@@ -48,6 +54,9 @@ def build_model(architecture: Architecture, vocabulary: Vocabulary) -> PreTraine
             _bias_towards_neighbours(model, architecture.heads)
         else:
             _start_at_neighbours(model, architecture)
+    beside = objective.modules(model) if objective is not None else {}
+    if beside:
+        model.add_module(BESIDE, torch.nn.ModuleDict(beside))
     return model
 
 
@@ -196,7 +205,11 @@ def _feed_forward(architecture: Architecture) -> int:
 
 
 def parameter_counts(model: PreTrainedModel) -> dict[str, int]:
-    """Parameters in all, of the embedding tables (tied: counted once), and the others."""
+    """Parameters in all, of the embedding tables (tied: counted once), and the others.
+
+    Those that an objective trains beside the model are not its own.
+    """
+    model = _exported(model)
     total = sum(parameter.numel() for parameter in model.parameters())
     tables = {
         id(module.weight): module.weight.numel()
@@ -212,7 +225,8 @@ def weights_by_part(model: PreTrainedModel) -> dict[str, int]:
 
     Keys are those of an objective's `positions`: `head` is the output layer (tied to the token
     table), `body` the rest of a single stack; of T5, `encoder` has the keys and values of the
-    decoder's attention to it too. Embedding tables are looked up, not multiplied with.
+    decoder's attention to it too; `objective` is what an objective trains beside the model.
+    Embedding tables are looked up, not multiplied with.
     """
     tables = {
         id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)
@@ -225,7 +239,7 @@ def weights_by_part(model: PreTrainedModel) -> dict[str, int]:
             part = "head"
         elif name.endswith(("EncDecAttention.k.weight", "EncDecAttention.v.weight")):
             part = "encoder"
-        elif name.startswith(("encoder.", "decoder.")):
+        elif name.startswith(("encoder.", "decoder.", f"{BESIDE}.")):
             part = name.partition(".")[0]
         else:
             part = "body"
@@ -243,7 +257,7 @@ def save_folder(model: PreTrainedModel, tokenizer: Path, folder: Path, meta: dic
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     with _no_progress_bar():
-        copy.deepcopy(model).to("cpu").half().save_pretrained(temporary)
+        copy.deepcopy(_exported(model)).to("cpu").half().save_pretrained(temporary)
     for weights in temporary.glob("*.safetensors"):
         weights.chmod(0o644)  # safetensors writes for the owner alone
     config = json.loads((temporary / "config.json").read_text())
@@ -260,6 +274,15 @@ def save_folder(model: PreTrainedModel, tokenizer: Path, folder: Path, meta: dic
     (temporary / "benchsuite.json").write_text(json.dumps(meta, indent=2) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     temporary.rename(folder)
+
+
+def _exported(model: PreTrainedModel) -> PreTrainedModel:
+    """The model without what an objective trains beside it, sharing its weights."""
+    if BESIDE not in dict(model.named_children()):
+        return model
+    own = copy.copy(model)
+    own._modules = {name: part for name, part in model._modules.items() if name != BESIDE}
+    return own
 
 
 @contextlib.contextmanager

@@ -101,6 +101,14 @@ class BaseObjective(BaseModel, ABC):
     def describe(self) -> str:
         """One line for the model card."""
 
+    def modules(self, model: PreTrainedModel) -> dict[str, torch.nn.Module]:
+        """What is trained beside a fresh model, a head over pairs say, or a generator; none here.
+
+        `loss` finds it as `model.objective[name]`. It is in checkpoints, and not exported.
+        `positions` counts where it computes as the part `objective`.
+        """
+        return {}
+
     @abstractmethod
     def window(self, length: int) -> int:
         """Raw tokens of text that a row of `length` positions consumes."""

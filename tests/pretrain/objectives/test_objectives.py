@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 import yaml
 from pydantic import ValidationError
+from transformers import AutoModelForMaskedLM
 
 from benchsuite.errors import InputError
 from benchsuite.models.registry import load_model
@@ -120,6 +122,80 @@ def test_another_objective_is_a_file_and_a_recipe(
         load_recipe(recipe)
 
 
+SENTENCE_ORDER = '''
+"""Sentence order: which of two halves came first (Lan et al. 2020)."""
+
+import numpy as np
+import torch
+
+from benchsuite.pretrain.objectives.base import BaseObjective
+
+
+class Objective(BaseObjective):
+    """Two halves of a text, swapped or not."""
+
+    architectures = ("bert",)
+    shortest = 5
+
+    def describe(self):
+        return "sentence order"
+
+    def modules(self, model):
+        return {"order": torch.nn.Linear(model.config.hidden_size, 2)}
+
+    def window(self, length):
+        return 2 * ((length - 3) // 2)
+
+    def targets(self, length):
+        return 1
+
+    def positions(self, length):
+        return {"body": length, "objective": 1}
+
+    def example(self, tokens, vocabulary, random):
+        halves = list(np.split(tokens[: self.window(len(tokens) + 2)], 2))
+        swapped = int(random.integers(2))
+        first, second = halves[::-1] if swapped else halves
+        row = [vocabulary.cls, *first, vocabulary.sep, *second, vocabulary.sep]
+        return {"tokens": np.array(row), "swapped": np.array(swapped)}
+
+    def loss(self, model, batch):
+        states = model.bert(input_ids=batch["tokens"]).last_hidden_state[:, 0]
+        logits = model.objective["order"](states).float()
+        return torch.nn.functional.cross_entropy(logits, batch["swapped"])
+'''
+
+
+def test_an_objective_brings_a_head_that_is_not_exported(
+    settings: dict,
+    write_recipe: Callable[..., Path],
+    shards: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "objectives"
+    folder.mkdir()
+    (folder / "sentence_order.py").write_text(SENTENCE_ORDER)
+    monkeypatch.setattr(objectives, "__path__", [*objectives.__path__, str(folder)])
+    recipe = write_recipe(
+        objective="sentence_order", architecture=settings["architecture"] | {"type": "bert"}
+    )
+    out = tmp_path / "run"
+    model = pretrain(recipe, None, out, shards=shards, tokens=512, echo=str)
+    before = torch.load(out / "checkpoint.pt", weights_only=True)["model"]
+    pretrain(recipe, None, out, shards=shards, tokens=1024, echo=str)
+    after = torch.load(out / "checkpoint.pt", weights_only=True)["model"]
+    assert not torch.equal(before["objective.order.weight"], after["objective.order.weight"])
+    network, told = AutoModelForMaskedLM.from_pretrained(model, output_loading_info=True)
+    assert not told["unexpected_keys"] and not told["missing_keys"]
+    meta = json.loads((model / "benchsuite.json").read_text())
+    assert meta["parameters"] == parameter_counts(network)
+    assert torch.equal(
+        network.bert.embeddings.LayerNorm.weight,
+        after["bert.embeddings.LayerNorm.weight"].half().float(),
+    )
+
+
 @pytest.mark.parametrize("name", ["gpt", "bert", "t5"])
 @torch.no_grad()
 def test_bundled_recipes_start_at_a_uniform_guess(
@@ -133,9 +209,17 @@ def test_bundled_recipes_start_at_a_uniform_guess(
     assert loss == pytest.approx(math.log(8192), abs=0.15)
 
 
+@pytest.mark.parametrize("name", ["gpt", "bert", "t5"])
+def test_a_second_recipe_is_the_first_but_for_its_text(name: str) -> None:
+    first, second = (load_recipe(RECIPES / f"{name}{text}.yaml") for text in ("", "-second"))
+    free = {"corpus", "budget", "lengths"}
+    assert first.model_dump(exclude=free) == second.model_dump(exclude=free)
+
+
+@pytest.mark.parametrize("text", ["", "-second"])
 @pytest.mark.parametrize("name", ["bert", "t5"])
-def test_the_trio_is_matched(name: str, vocabulary: Vocabulary) -> None:
-    recipe, peer = (load_recipe(RECIPES / f"{each}.yaml") for each in (name, "gpt"))
+def test_the_trio_is_matched(name: str, text: str, vocabulary: Vocabulary) -> None:
+    recipe, peer = (load_recipe(RECIPES / f"{each}{text}.yaml") for each in (name, "gpt"))
     assert recipe.corpus == peer.corpus
     assert recipe.tokenizer == peer.tokenizer
     # Where rows begin is a matter of position tables, which t5 does not have.
