@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,3 +35,13 @@ def alone_in(out: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def clear(out: Path) -> None:
+    """Remove what an earlier run left, whose checkpoint is gone: its steps would pass for this
+    one's. The model stays until there is another."""
+    for folder in out.glob("step-[0-9]*"):
+        if folder.is_dir():
+            shutil.rmtree(folder)
+    for name in ("before_decay.pt", "log.jsonl"):
+        (out / name).unlink(missing_ok=True)

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch._functorch.config as functorch_config
 
 from benchsuite.errors import BenchsuiteError, InputError
 from benchsuite.pretrain.card import describe_hardware, write_card
 from benchsuite.pretrain.checkpoint import read_checkpoint, write_checkpoint
+from benchsuite.pretrain.compiling import PLAIN_ATTENTION, compiled
 from benchsuite.pretrain.data import Rows
-from benchsuite.pretrain.folder import alone_in, make_folder
+from benchsuite.pretrain.folder import alone_in, clear, make_folder
 from benchsuite.pretrain.log import append_to_log, read_log, steps_of, write_log
 from benchsuite.pretrain.model import (
     FAMILIES,
@@ -37,7 +37,7 @@ from benchsuite.pretrain.progress import (
 )
 from benchsuite.pretrain.recipe import Budget, Recipe
 from benchsuite.pretrain.shards import check_shards, digest_of, read_meta, read_shards
-from benchsuite.pretrain.texts import of_all_recipes, texts_of, tokens_by_source
+from benchsuite.pretrain.texts import holds, of_all_recipes, texts_of, tokens_by_source
 from benchsuite.pretrain.tokenizer import kind_and_size, load_tokenizer
 
 PROGRESS_SECONDS = 10.0
@@ -48,10 +48,6 @@ _FREE: dict[str, bool] = {
     "validation_tokens": True,
     "corpus": True,  # what is read is the shards', whose hash is compared
 }
-# Longest rows whose attention a compiler for CPUs is given as matrix products and a softmax: it
-# makes one pass of what lies between them. torch's fused attention is slower up to there, most of
-# all backward; beyond, the matrices of scores outgrow the caches.
-_PLAIN_ATTENTION = {"bfloat16": 256, "float32": 64}
 # keeps a row's shift apart from what else is drawn by its key
 SHIFT = 1
 
@@ -81,16 +77,14 @@ class Trainer:
         self.digest = digest_of(shards, self.train.tokens, self.validation.tokens)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(recipe.seed)
-        self.model = build_model(recipe.architecture, self.vocabulary).to(self.device)
+        self.model = build_model(recipe.architecture, self.vocabulary, self.objective)
+        self.model.to(self.device)
         self.optimizers = make_optimizers(self.model, recipe.optimizer)
         self.state = State()
         self.hardware = describe_hardware()
         self.loss = self.objective.loss
         if recipe.compile:
-            # Without it a view of T5's activations is saved for one use and a mask of booleans for
-            # another, whose kernel alone took a tenth of a step on a CPU.
-            functorch_config.recompute_views = True
-            self.loss = torch.compile(self.objective.loss, dynamic=False)
+            self.loss = compiled(self.objective.loss, self.device)
         self.checkpoint = out / "checkpoint.pt"
         self.log = out / "log.jsonl"
 
@@ -140,8 +134,8 @@ class Trainer:
         recipe, state = self.recipe, self.state
         phase = phase_at(progress, recipe)
         length = phase.length
-        compiled = recipe.compile and self.device.type == "cpu"
-        plain = compiled and length <= _PLAIN_ATTENTION[recipe.precision]
+        for_cpu = recipe.compile and self.device.type == "cpu"
+        plain = for_cpu and length <= PLAIN_ATTENTION[recipe.precision]
         self.model.set_attn_implementation("eager" if plain else "sdpa")
         factor = rate_factor(progress, recipe.schedule)
         set_rates(self.optimizers, factor)
@@ -157,7 +151,9 @@ class Trainer:
             loss.backward()
             total += loss.item()
         _require_finite(f"loss is {total} at step {state.step + 1}", total)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip).item()
+        # before the step: a model whose weights are no numbers would be kept as `step-<n>`
+        _require_finite(f"the gradient's norm is {norm} at step {state.step + 1}", norm)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -305,6 +301,8 @@ class Trainer:
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "generator": torch.get_rng_state(),
         }
+        if self.device.type == "cuda":  # dropout's there
+            content["cuda_generator"] = torch.cuda.get_rng_state()
         write_checkpoint(target or self.checkpoint, content)
 
     def _resume(self) -> bool:
@@ -313,7 +311,7 @@ class Trainer:
         Returns whether the run is finished, its model and card written.
         """
         if not self.checkpoint.is_file():
-            self._clear()
+            clear(self.out)
             return False
         content = read_checkpoint(self.checkpoint)
         other_text = content["shards"] != self.digest
@@ -342,13 +340,15 @@ class Trainer:
         entries = read_log(self.log)
         # steps after the checkpoint, and the closing entry of a finished run, are written again
         steps = steps_of(entries, self.state.step, self.log)
-        if used_up and "loss" not in entries[-1] and (self.out / "model" / "README.md").is_file():
+        if used_up and "loss" not in entries[-1] and holds(self.out / "model", self.state.tokens):
             write_log(self.log, entries)
             return True
         self.model.load_state_dict(content["model"])
         for optimizer, saved in zip(self.optimizers, content["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         torch.set_rng_state(content["generator"])
+        if self.device.type == "cuda" and "cuda_generator" in content:
+            torch.cuda.set_rng_state(content["cuda_generator"])
         write_log(self.log, steps)
         self.echo(f"resuming at step {self.state.step}, {self.state.tokens:,} tokens")
         return False
@@ -371,13 +371,6 @@ class Trainer:
             copy.rename(kept)
         self.state.turn_to_other_text(texts)
         self.echo(f"going on with other text after {self.state.tokens:,} tokens")
-
-    def _clear(self) -> None:
-        """Remove what an earlier run left: its steps would pass for this one's."""
-        self.log.unlink(missing_ok=True)
-        (self.out / "before_decay.pt").unlink(missing_ok=True)
-        for folder in self.out.glob("step-*"):
-            shutil.rmtree(folder)
 
 
 def _require_finite(what: str, loss: float) -> None:

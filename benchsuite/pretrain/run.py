@@ -31,8 +31,8 @@ def pretrain(
 
     `out` also gets `log.jsonl`, `checkpoint.pt` (resumed from when it is there), `before_decay.pt`
     (to go on from with a larger budget, where the schedule has a `decay`), and folders `step-<n>`
-    at steps 64, 128, 256, ... Without `shards`, a tokenizer and shards are made from `corpus` in
-    `out` unless they are there already.
+    at steps 64, 96, 128, 192, ... Without `shards`, a tokenizer and shards are made from `corpus`
+    in `out` unless they are there already.
 
     The folder is complete: weights, tokenizer, model card and a shortened log.
 
@@ -63,20 +63,25 @@ def _prepare(
 ) -> Path:
     """Tokenizer and shards in `out`, made only when missing."""
     folder = out / "shards"
-    # what of a recipe the shards depend on: those of another are not taken for this one's
+    # what of a recipe and a corpus the shards depend on: those of others are not taken for theirs
     made = {
         "tokenizer": recipe.tokenizer.model_dump(),
         "tokens": recipe.corpus.tokens,
         "mix": recipe.corpus.mix,
         "seed": recipe.seed,
     }
+    if corpus is not None:
+        made["files"] = {path.name: path.stat().st_size for path in corpus.glob("*.parquet")}
     # a corpus without a held-out slice leaves shards that no run can take
     if (folder / META).is_file() and any(folder.glob("validation-*")):
-        if read_meta(folder).get("made", made) != made:
-            raise InputError(
-                f"{folder} was made by another recipe; delete it to encode again, or give another "
-                f"--out"
-            )
+        told = read_meta(folder)
+        before = told.get("made", made)
+        made.setdefault("files", before.get("files"))  # no text is asked for where shards are there
+        remedy = "delete it to encode again, or give another --out"
+        if before != made:
+            raise InputError(f"{folder} was made by another recipe or from other text; {remedy}")
+        if data is not None and not told["decontaminated"]:
+            raise InputError(f"{folder} was made without a mirror of evaluation data; {remedy}")
         return folder
     if corpus is None:
         raise InputError("no text to train on: give --corpus DIR or --shards DIR")

@@ -43,6 +43,15 @@ def texts_of(model: Path, shards: str, tokens: int) -> list[dict[str, Any]]:
     return texts
 
 
+def holds(model: Path, tokens: int) -> bool:
+    """Whether a folder is a model with its card, exported when so many tokens had been read."""
+    try:
+        told = json.loads((model / "benchsuite.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return told.get("tokens") == tokens and (model / "README.md").is_file()
+
+
 def recipes_of(meta: dict[str, Any]) -> list[dict[str, Any]]:
     """The recipe by which each text was read, in that order."""
     return [*(text["recipe"] for text in meta.get("texts", [])[:-1]), meta["recipe"]]

@@ -100,7 +100,7 @@ def test_a_compiler_gets_short_rows_of_plain_attention(
 ) -> None:
     """And both kinds of attention compute the same."""
     monkeypatch.setattr(torch, "compile", lambda loss, **_: loss)
-    monkeypatch.setattr(loop, "_PLAIN_ATTENTION", {"float32": 32})
+    monkeypatch.setattr(loop, "PLAIN_ATTENTION", {"float32": 32})
     settings = load_recipe(any_recipe[1]).model_dump()
     settings["architecture"]["dropout"] = 0.0  # of scores: drawn otherwise by the two
     recipe = Recipe.model_validate(settings | {"compile": compiled})
@@ -113,7 +113,7 @@ def test_a_compiler_gets_short_rows_of_plain_attention(
     trainer.evaluate(32)
     assert trainer.model.config._attn_implementation == "sdpa"
     if compiled:
-        monkeypatch.setattr(loop, "_PLAIN_ATTENTION", {"float32": 0})
+        monkeypatch.setattr(loop, "PLAIN_ATTENTION", {"float32": 0})
         other = Trainer(recipe, shards, tmp_path, quiet)
         for loss, progress in zip(losses, (0.0, 0.4, 0.6), strict=True):
             assert other.step(progress)["loss"] == pytest.approx(loss, abs=1e-4)
@@ -210,9 +210,30 @@ def test_progress_tells_loss_speed_and_time_left(
     assert re.search(r"model: [\d,]+ tokens, validation_loss_32 [\d.]+, validation_loss_64", last)
 
 
+def test_without_a_compiler_a_line_says_so(
+    write_recipe: Callable[..., Path],
+    shards: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler -v")
+    recipe, out = write_recipe(compile=True), tmp_path / "run"
+    with pytest.raises(SystemExit) as stopped:
+        main(["pretrain", str(recipe), "--shards", str(shards), "--out", str(out)])
+    assert stopped.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "needs a compiler (no-such-compiler -v), and none is installed" in line
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("poisoned", "message"),
-    [("loss", "loss is nan at step 3; lower"), ("weights", "validation loss is nan after step 3;")],
+    [
+        ("loss", "loss is nan at step 3; lower"),
+        ("gradient", "the gradient's norm is nan at step 3; lower"),
+        ("weights", "validation loss is nan after step 3;"),
+    ],
 )
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
     poisoned: str,
@@ -232,6 +253,10 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
         if third and poisoned == "loss":
             loss = causal_lm.Objective.loss
             self.loss = lambda *given: loss(self.objective, *given) * float("nan")
+        if third and poisoned == "gradient":  # of a square root at 0
+            loss = causal_lm.Objective.loss
+            weight = next(self.model.parameters())
+            self.loss = lambda *given: loss(self.objective, *given) + (0 * weight).sum().sqrt()
         entry = real(self, progress)
         if third:  # as a step of far too high a rate leaves them
             next(self.model.parameters()).data.fill_(float("nan"))

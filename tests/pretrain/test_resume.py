@@ -56,6 +56,10 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, saved: int, train: Callable[[], o
             train()
 
 
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("saved", [8, "switch", 14])
 @pytest.mark.parametrize(
     "changes",
@@ -309,19 +313,24 @@ def test_a_finished_run_goes_on_with_other_text(
         pretrain(recipe, None, out, shards=shards, tokens=30 * 256, echo=quiet)
     pretrain(second, None, out, shards=other, tokens=30 * 256, echo=quiet)
     assert [entry for entry in read_log(out) if "loss" in entry] == log
+    # killed between the last checkpoint and the second text's model
+    again = shutil.copytree(broken, tmp_path / "unsaved")
+    run = partial(pretrain, second, None, again, shards=other, tokens=30 * 256, echo=quiet)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    assert json.loads((again / "model" / "benchsuite.json").read_text())["tokens"] == 20 * 256
+    run()
+    assert json.loads((again / "model" / "benchsuite.json").read_text()) | {"hours": 0} == meta | {
+        "hours": 0
+    }
     for saved in (20, 23):  # stopped where it has turned to the other text, and later
         again = shutil.copytree(broken, tmp_path / str(saved))
         run = partial(pretrain, second, None, again, shards=other, tokens=30 * 256, echo=quiet)
         interrupt(monkeypatch, saved, run)
         run()
         assert losses(again) == losses(out)
-
-
-def test_a_finished_run_is_left_as_it_is(recipe: Path, shards: Path, tmp_path: Path) -> None:
-    pretrain(recipe, None, tmp_path / "run", shards=shards, echo=quiet)
-    before = read_log(tmp_path / "run")
-    pretrain(recipe, None, tmp_path / "run", shards=shards, echo=quiet)
-    assert read_log(tmp_path / "run") == before
 
 
 def test_another_recipe_does_not_resume(

@@ -123,8 +123,26 @@ def test_shards_of_another_recipe_are_not_taken(
     pretrain(path, corpus, tmp_path / "run", echo=quiet)
     (tmp_path / "run" / "checkpoint.pt").unlink()
     path = write_recipe(tokenizer={"vocab_size": 340}, budget={"tokens": 512})
-    with pytest.raises(InputError, match="shards was made by another recipe; delete it to encode"):
+    with pytest.raises(
+        InputError, match="shards was made by another recipe or from other text; de"
+    ):
         pretrain(path, corpus, tmp_path / "run", echo=quiet)
+
+
+def test_shards_of_other_text_are_not_taken(
+    write_recipe: Callable[..., Path], corpus: Path, tmp_path: Path
+) -> None:
+    path = write_recipe(tokenizer={"vocab_size": 320}, budget={"tokens": 512})
+    out = tmp_path / "run"
+    pretrain(path, corpus, out, echo=quiet)
+    (out / "checkpoint.pt").unlink()
+    other = shutil.copytree(corpus, tmp_path / "corpus")
+    shutil.copy(other / "fables.parquet", other / "more.parquet")
+    with pytest.raises(InputError, match="from other text; delete it to encode again"):
+        pretrain(path, other, out, echo=quiet)
+    with pytest.raises(InputError, match="made without a mirror of evaluation data; delete it"):
+        pretrain(path, corpus, out, data=tmp_path, echo=quiet)
+    pretrain(path, None, out, echo=quiet)
 
 
 @pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf")])
