@@ -237,7 +237,13 @@ def _locate(stem: str, name: str, weights: bool) -> tuple[Path, str]:
         run = STEPS / base
         make = f"bench pretrain baselines/recipes/{base}.yaml --corpus DIR --out {run}"
         return _step_folder(
-            run, base, step, name, weights, f"; steps 64, 128, 256, ... come from `{make}`"
+            run,
+            base,
+            step,
+            name,
+            weights,
+            f"; steps 64, 96, 128, 192, ... come from `{make}`, later ones from "
+            f"{base}-second.yaml after it (docs/pretraining.md), in a folder without a run",
         )
     # A plain word may be a mistyped name that some folder happens to bear.
     if os.path.isdir(stem) if "/" in stem else os.path.isfile(f"{stem}/config.json"):

@@ -15,6 +15,7 @@ from benchsuite.pretrain.equality import (
     budget_of,
     bundled_models,
     equality_table,
+    rates,
     row_lengths,
     schedule,
 )
@@ -106,9 +107,8 @@ def _summary(meta: dict, entries: list[dict]) -> str:
         "tokens T": f"{meta['tokens']:,} raw tokens of text in {meta['steps']:,} steps of "
         f"{recipe['batch_tokens']:,} positions",
         "sequence lengths": f"{row_lengths(meta)} of the tokens",
-        "optimizer": f"{optimizer['name']}, peak rate {optimizer['lr']}"
-        + (f" (AdamW {optimizer['adamw_lr']})" if optimizer["adamw_lr"] else "")
-        + f", weight decay {optimizer['weight_decay']}, clipping at {recipe['clip']}",
+        "optimizer": f"peak rates {rates(meta)}; weight decay {optimizer['weight_decay']}, "
+        f"clipping at {recipe['clip']}",
         "schedule": schedule(meta),
         "budget": ", then ".join(map(budget_of, recipes_of(meta))),
         "FLOPs": f"{meta['flops_per_token'] * meta['tokens']:.2e}: "
@@ -175,6 +175,18 @@ def _data(meta: dict) -> str:
         "half a percent of the documents (by hash) held out for the validation loss. Passages that "
         "two documents share may be on both sides."
     )
+    absent = sorted(
+        {
+            name
+            for text in texts
+            for name, counts in text["corpus"]["sources"].items()
+            if counts["train_tokens"] and not counts["validation_tokens"]
+        }
+    )
+    if absent:  # few long documents
+        lines.append(
+            f"No document of {', '.join(absent)} is held out: no validation loss is of them."
+        )
     if len(texts) > 1:
         words = sum(_words_read(text) for text in texts)
         lines.append(

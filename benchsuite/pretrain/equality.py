@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from benchsuite.paths import baselines_root
 from benchsuite.pretrain.texts import recipes_of
@@ -90,10 +91,8 @@ def schedule(meta: dict) -> str:
         f"linear warm-up over {schedule['warmup']:.0%} of the budget{constant}, "
         f"{schedule['shape']} down to {schedule['floor']:.0%} of the peak{last}"
     )
-    read = 0
-    for text, recipe in zip(meta["texts"], recipes_of(meta)[1:], strict=False):
-        read += text["tokens"]
-        told += f"; after {read:,} tokens as if the budget had always been {budget_of(recipe)}"
+    for before, recipe in pairwise(recipes_of(meta)):
+        told += f"; after {budget_of(before)} as if the budget had always been {budget_of(recipe)}"
     return told
 
 
@@ -114,10 +113,13 @@ def _tokenizer(vocab_size: int, kind: str = "bpe") -> str:
     return f"{KIND_NAMES[kind]}, {vocab_size:,}"
 
 
-def _rates(meta: dict) -> str:
+def rates(meta: dict) -> str:
+    """`muon 0.02, AdamW 0.003`: peak rates."""
     optimizer = meta["recipe"]["optimizer"]
     rest = f", AdamW {optimizer['adamw_lr']:g}" if optimizer["adamw_lr"] else ""
-    return f"{optimizer['name']} {optimizer['lr']:g}{rest}"
+    # `optim.SCORE_BIAS_FACTOR`
+    biases = ", relative biases tenfold" if meta["recipe"]["architecture"]["type"] == "t5" else ""
+    return f"{optimizer['name']} {optimizer['lr']:g}{rest}{biases}"
 
 
 _COMPARED = {
@@ -129,7 +131,7 @@ _COMPARED = {
     "row lengths": row_lengths,
     "schedule": schedule,
     "positions a step": lambda meta: f"{meta['recipe']['batch_tokens']:,}",
-    "optimizer, peak rates": _rates,
+    "optimizer, peak rates": rates,
     "parameters outside tables": lambda meta: f"{meta['parameters']['non_embedding']:,}",
     "parameters in all": lambda meta: f"{meta['parameters']['total']:,}",
     "objective": lambda meta: meta["objective"],

@@ -53,6 +53,8 @@ def publish(
     Raises InputError where a run is not finished, or was not trained on the shards, or two have one
     name; the bundled models are then as they were.
     """
+    if harness is not None and store is None:
+        raise InputError("--harness needs --store, the records that it is compared with")
     models: dict[str, Path] = {}
     common = [] if scaling is None else [scaling_section(scaling)]
     remarks = [f"## Remarks\n\n{remark}"] if remark else []

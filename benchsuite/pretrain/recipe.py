@@ -114,7 +114,7 @@ class Length(_Strict):
     """
 
     length: Annotated[int, Field(ge=2)]
-    share: Annotated[float, Field(gt=0, le=1)]
+    share: Annotated[float, Field(gt=0, le=1), _Number]
     shifted: bool = False
 
 
@@ -126,7 +126,7 @@ class Optimizer(_Strict):
     name: Literal["muon", "adamw", "adafactor"]
     lr: Positive
     adamw_lr: Positive | None = None
-    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False), _Number] = 0.1
     betas: tuple[LessThanOne, LessThanOne] = (0.9, 0.95)
 
     @model_validator(mode="after")
@@ -146,7 +146,7 @@ class Schedule(_Strict):
 
     shape: Literal["cosine", "linear"] = "cosine"
     warmup: LessThanOne = 0.02
-    decay: Annotated[float, Field(gt=0, le=1)] | None = None
+    decay: Annotated[float, Field(gt=0, le=1), _Number] | None = None
     floor: Share = 0.0
 
     @model_validator(mode="after")

@@ -95,6 +95,10 @@ def _change(settings: dict, path: str, value: object) -> None:
         ("optimizer.betas", [0.9, 1.0], "optimizer.betas.1: .*less than 1"),
         ("architecture.dropout", 1.0, "architecture.dropout: .*less than 1"),
         ("seed", 10**23, "seed: .*less than"),
+        ("optimizer.weight_decay", float("inf"), "optimizer.weight_decay: .*finite number"),
+        ("optimizer.weight_decay", True, "optimizer.weight_decay: a number is asked for"),
+        ("lengths.0.share", True, "lengths.0.share: a number is asked for"),
+        ("schedule", {"decay": True}, "schedule.decay: a number is asked for"),
     ],
 )
 def test_bad_settings_give_one_line(
