@@ -94,7 +94,8 @@ def _equal(scaling: Scaling) -> list[EqualTable]:
         text = [
             f"Zero-shot scores of the latest checkpoint of each model within {amount} {title}, "
             f"where the most modest one ends ({SLACK:.0%} more counts as equal). Checkpoints are "
-            "far apart: what each really spent is in its row."
+            "far apart: what each really spent is in its row. One amid its run has had neither the "
+            "fall of the learning rate nor the texts of the run's end, which tend to raise scores."
         ]
         text += [
             f"{name}: its first one is beyond that." for name, one in within.items() if not one
