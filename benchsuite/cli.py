@@ -380,7 +380,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         code = _leave_pipe()
     except OSError as error:
-        print_error(f"{error.filename or 'input/output'}: {error.strerror}")
+        print_error(f"{error.filename or 'input/output'}: {error.strerror or error}")
         code = 1
     if code == 130:
         print_error("interrupted; what is finished is stored, the same command goes on from there")

@@ -1,10 +1,12 @@
-"""Atomic writes: a file is there whole or not at all."""
+"""Writing: a file is there whole or not at all, and what cannot be written is an OSError."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,3 +23,14 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def as_os_error(path: Path, *errors: type[Exception]) -> Iterator[None]:
+    """Raise what a library raises where it cannot write (a full disk) as the OSError it was."""
+    try:
+        yield
+    except OSError:
+        raise
+    except errors as error:
+        raise OSError(errno.EIO, str(error), str(path)) from error

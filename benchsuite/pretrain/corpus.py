@@ -82,12 +82,19 @@ class Corpus:
         return sorted(path.stem for path in self.folder.glob("*.parquet"))
 
     def raw(self, source: str) -> Iterator[str]:
-        """The documents of one source as they stand in the file."""
+        """The documents of one source as they stand in the file.
+
+        Raises InputError where its footer was whole and its pages are not.
+        """
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        file = pq.ParquetFile(self.folder / f"{source}.parquet")
-        for batch in file.iter_batches(batch_size=256, columns=["text"]):
-            yield from (text for text in batch.column("text").to_pylist() if text)
+        path = self.folder / f"{source}.parquet"
+        try:
+            for batch in pq.ParquetFile(path).iter_batches(batch_size=256, columns=["text"]):
+                yield from (text for text in batch.column("text").to_pylist() if text)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{path} is damaged; make it again") from error
 
     def documents(self, source: str) -> Iterator[str]:
         """Cleaned documents, exact duplicates and markup stubs left out; fills `counts`.

@@ -24,7 +24,7 @@ class Rows:
 
     def require(self, length: int) -> None:
         """Raises InputError when there is not one row of this length."""
-        if self.count(length) == 0:
+        if self.count(length) <= 0:
             raise InputError(
                 f"the {self.name} shards hold fewer than {length + 1} tokens; encode more text"
             )

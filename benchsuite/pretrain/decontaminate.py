@@ -99,11 +99,15 @@ def evaluation_files(data: Path) -> list[Path]:
 
 
 def _texts(path: Path) -> Iterable[str]:
-    """Every string of a split."""
+    """Every string of a split. Raises InputError for a damaged file."""
     # pyarrow is imported where it is used: shards are trained on without it
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} is damaged; pull it again with `bench data pull`") from error
     for name, column in zip(table.column_names, table.columns, strict=True):
         if name != "id":
             yield from _strings(column)

@@ -11,8 +11,13 @@ from benchsuite.errors import InputError
 from benchsuite.files import write_atomically
 from benchsuite.pretrain.corpus import Corpus, is_held_out, pieces
 from benchsuite.pretrain.decontaminate import NgramIndex, build_index, evaluation_files
-from benchsuite.pretrain.shards import META, write_shards
-from benchsuite.pretrain.tokenizer import END_OF_TEXT, load_tokenizer, special_tokens
+from benchsuite.pretrain.shards import META, tokenizer_hash, write_shards
+from benchsuite.pretrain.tokenizer import (
+    END_OF_TEXT,
+    load_tokenizer,
+    save_tokenizer,
+    special_tokens,
+)
 
 ENCODE_BATCH = 64
 
@@ -84,17 +89,21 @@ def encode_corpus(
         }
     random.Random(seed).shuffle(train)
     random.Random(seed).shuffle(validation)
-    meta = {
+    counts = {
         "train_tokens": write_shards(train, out, "train"),
         "validation_tokens": write_shards(validation, out, "validation"),
+    }
+    # shards mean nothing without their tokenizer: it stays beside them
+    save_tokenizer(faced, out / "tokenizer")
+    meta = {
+        **counts,
         "end_of_text": backend.token_to_id(END_OF_TEXT),
         "vocab_size": backend.get_vocab_size(),
+        "tokenizer_hash": tokenizer_hash(out),
         "decontaminated": index is not None,
         "sources": per_source,
         **({"made": made} if made is not None else {}),
     }
-    # shards mean nothing without their tokenizer: it stays beside them
-    faced.save_pretrained(out / "tokenizer")
     # last: with it the shards count as complete
     write_atomically(out / META, lambda file: file.write(json.dumps(meta, indent=1).encode()))
     return meta

@@ -46,7 +46,7 @@ def trials_section(trials: Sequence[Path]) -> str:
     lines = [
         "## Trials",
         "",
-        "Short runs that settings were chosen by; validation losses in nats a target.",
+        "Short runs with other settings; validation losses in nats a target.",
         "",
         "| optimizer | peak rate | AdamW's | schedule | positions a step | position table "
         "| tokens | minutes | validation loss |",

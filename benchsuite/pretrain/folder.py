@@ -40,8 +40,9 @@ def alone_in(out: Path) -> Iterator[None]:
 def clear(out: Path) -> None:
     """Remove what an earlier run left, whose checkpoint is gone: its steps would pass for this
     one's. The model stays until there is another."""
-    for folder in out.glob("step-[0-9]*"):
-        if folder.is_dir():
-            shutil.rmtree(folder)
+    for pattern in ("step-[0-9]*", ".step-*.tmp", ".model.tmp"):
+        for folder in out.glob(pattern):
+            if folder.is_dir():
+                shutil.rmtree(folder)
     for name in ("before_decay.pt", "log.jsonl"):
         (out / name).unlink(missing_ok=True)

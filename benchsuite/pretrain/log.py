@@ -46,11 +46,11 @@ def steps_of(entries: Sequence[Entry], last: int, path: Path) -> list[Entry]:
 
 
 def append_to_log(path: Path, entry: Entry) -> None:
-    """Add an entry, for good where it has a validation loss: a checkpoint follows it."""
+    """Add an entry, for good where it has a validation loss: a checkpoint or the end follows."""
     with path.open("a") as file:
         file.write(json.dumps(entry) + "\n")
         file.flush()
-        if "validation_loss" in entry:
+        if any(key.startswith("validation_loss") for key in entry):
             os.fsync(file.fileno())
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     BertConfig,
     BertForMaskedLM,
@@ -20,9 +21,10 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from benchsuite.files import as_os_error
 from benchsuite.pretrain.objectives.base import BaseObjective, Vocabulary
 from benchsuite.pretrain.recipe import Architecture
-from benchsuite.pretrain.tokenizer import load_tokenizer, set_template
+from benchsuite.pretrain.tokenizer import load_tokenizer, save_tokenizer, set_template
 
 FAMILIES = {"gpt2": "decoder", "bert": "encoder", "t5": "encoder-decoder"}
 BESIDE = "objective"
@@ -256,7 +258,18 @@ def save_folder(model: PreTrainedModel, tokenizer: Path, folder: Path, meta: dic
     """
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    with _no_progress_bar():
+    try:
+        _write_folder(model, tokenizer, temporary, meta)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
+
+
+def _write_folder(model: PreTrainedModel, tokenizer: Path, temporary: Path, meta: dict) -> None:
+    """The files of `save_folder`."""
+    with _no_progress_bar(), as_os_error(temporary, SafetensorError):
         copy.deepcopy(_exported(model)).to("cpu").half().save_pretrained(temporary)
     for weights in temporary.glob("*.safetensors"):
         weights.chmod(0o644)  # safetensors writes for the owner alone
@@ -266,14 +279,12 @@ def save_folder(model: PreTrainedModel, tokenizer: Path, folder: Path, meta: dic
     faced = load_tokenizer(tokenizer)
     set_template(faced, meta["family"])
     faced.model_max_length = meta["recipe"]["architecture"]["positions"]
-    faced.save_pretrained(temporary)
+    save_tokenizer(faced, temporary)
     # The library's indentation is more than half of the file, and every model here has one.
     vocabulary = temporary / "tokenizer.json"
     whole = json.loads(vocabulary.read_text())
     vocabulary.write_text(json.dumps(whole, ensure_ascii=False, separators=(",", ":")) + "\n")
     (temporary / "benchsuite.json").write_text(json.dumps(meta, indent=2) + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
 
 
 def _exported(model: PreTrainedModel) -> PreTrainedModel:

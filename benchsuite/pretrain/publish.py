@@ -45,7 +45,7 @@ def publish(
         shards: what they were trained on, the last of several.
         store: records of the published weights on BLiMP, for a table by field. Publish once, run
             `bench run --model ... --task blimp`, and publish again.
-        trials: runs by which settings were chosen; a card shows those of its own recipe.
+        trials: short runs with other settings; a card shows those named `<model>-...`.
         harness: lm-eval's `--log_samples` of `gpt` on BLiMP's paradigms.
         scaling: records of the runs' intermediate checkpoints, for scores at equal cost.
         remark: a paragraph for every card, of what neither log nor record tells.

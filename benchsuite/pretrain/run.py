@@ -1,6 +1,7 @@
 """From a recipe to a trained model: the budget, shards where there are none, the run."""
 
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,8 +52,8 @@ def pretrain(
             raise InputError("the budget must be above 0")
         settings = settings.model_copy(update={"budget": Budget(minutes=minutes, tokens=tokens)})
     if threads is not None:
-        if threads <= 0:
-            raise InputError("--threads must be above 0")
+        if not 0 < threads <= (os.cpu_count() or 1):
+            raise InputError(f"--threads must be from 1 to {os.cpu_count()}, this machine's")
         torch.set_num_threads(threads)
     folder = shards if shards is not None else _prepare(settings, corpus, out, data, echo)
     return Trainer(settings, folder, out, echo).run()

@@ -12,12 +12,20 @@ import numpy as np
 
 from benchsuite.errors import InputError
 from benchsuite.files import write_atomically
+from benchsuite.pretrain.corpus import CorpusCounts
 
 # 20 M tokens of two bytes are 38.1 MiB: under 45 MiB even where nothing compresses
 SHARD_TOKENS = 20_000_000
 META = "shards.json"
-# what it tells at least
-TOLD = {"train_tokens", "validation_tokens", "decontaminated", "sources"}
+# what it tells at least, and of each source
+TOLD = {
+    "train_tokens": int,
+    "validation_tokens": int,
+    "tokenizer_hash": str,
+    "decontaminated": bool,
+    "sources": dict,
+}
+COUNTED = {*CorpusCounts().as_dict(), "train_tokens", "validation_tokens"}
 
 
 def write_shards(arrays: Iterable[np.ndarray], folder: Path, split: str) -> int:
@@ -83,7 +91,15 @@ def read_shards(folder: Path, split: str) -> np.ndarray:
                 parts.append(archive["tokens"])
             if parts[-1].dtype != np.uint16 or parts[-1].ndim != 1:
                 raise ValueError("no array of uint16 ids")
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, TypeError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            ValueError,
+            KeyError,
+            TypeError,
+            OSError,
+        ) as error:
             raise InputError(
                 f"{path} is damaged; copy it again, or encode again with `bench tokenizer encode`"
             ) from error
@@ -92,21 +108,31 @@ def read_shards(folder: Path, split: str) -> np.ndarray:
 
 def digest_of(folder: Path, *splits: np.ndarray) -> str:
     """Hash of what a run reads: all tokens, and the tokenizer that they are of."""
-    digest = hashlib.blake2b((folder / "tokenizer" / "tokenizer.json").read_bytes(), digest_size=16)
+    digest = _tokenizer_digest(folder)
     for tokens in splits:
         digest.update(tokens.tobytes())
     return digest.hexdigest()
 
 
+def tokenizer_hash(folder: Path) -> str:
+    """Hash of the tokenizer beside the shards, as `shards.json` tells it."""
+    return _tokenizer_digest(folder).hexdigest()
+
+
+def _tokenizer_digest(folder: Path) -> "hashlib.blake2b":
+    return hashlib.blake2b((folder / "tokenizer" / "tokenizer.json").read_bytes(), digest_size=16)
+
+
 def check_shards(tokens: np.ndarray, folder: Path, split: str, vocab_size: int) -> None:
     """Raises InputError where a split is not that of `shards.json` or of the tokenizer."""
-    told = read_meta(folder)[f"{split}_tokens"]
+    meta = read_meta(folder)
+    told = meta[f"{split}_tokens"]
     if len(tokens) != told:
         raise InputError(
             f"{folder} has {len(tokens):,} {split} tokens, {META} tells {told:,}; copy all shards, "
             f"and no others"
         )
-    if tokens.max() >= vocab_size:
+    if meta["tokenizer_hash"] != tokenizer_hash(folder) or tokens.max(initial=0) >= vocab_size:
         raise InputError(f"the {split} shards in {folder} are of another tokenizer than is there")
 
 
@@ -117,8 +143,14 @@ def read_meta(folder: Path) -> dict:
         raise InputError(f"{folder} has no {META}; make shards with `bench tokenizer encode`")
     try:
         meta = json.loads(path.read_text())
-        if not isinstance(meta, dict) or not meta.keys() >= TOLD:
+        if not isinstance(meta, dict) or any(
+            type(meta.get(name)) is not kind for name, kind in TOLD.items()
+        ):
             raise ValueError("not what the encoder writes")
+        if not all(
+            isinstance(one, dict) and one.keys() >= COUNTED for one in meta["sources"].values()
+        ):
+            raise ValueError("a source without its counts")
     except ValueError as error:
         raise InputError(f"{path} is damaged; copy it again, or encode again") from error
     return meta

@@ -1,6 +1,7 @@
 """Tokenizers that a trio of models shares: byte-level BPE, WordPiece, Unigram."""
 
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from tokenizers import (
 from transformers import PreTrainedTokenizerFast
 
 from benchsuite.errors import InputError
+from benchsuite.files import as_os_error
 from benchsuite.pretrain.corpus import Corpus
 from benchsuite.pretrain.equality import KIND_NAMES
 from benchsuite.pretrain.folder import make_folder
@@ -236,8 +238,18 @@ def train_tokenizer(
         raise InputError(f"no text to train on in {corpus}: stubs, duplicates or held-out only")
     make_folder(out)
     tokenizer = wrap(_TRAIN[kind](texts, vocab_size))
-    tokenizer.save_pretrained(out)
+    save_tokenizer(tokenizer, out)
     return tokenizer
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write a tokenizer's files to a folder, each whole or not at all; OSError where it cannot."""
+    make_folder(folder)
+    # the library raises nothing narrower
+    with tempfile.TemporaryDirectory(dir=folder) as staging, as_os_error(folder, Exception):
+        tokenizer.save_pretrained(staging)
+        for path in sorted(Path(staging).iterdir()):
+            path.replace(folder / path.name)
 
 
 def wrap(tokenizer: Tokenizer, model_max_length: int = MODEL_MAX_LENGTH) -> PreTrainedTokenizerFast:

@@ -36,7 +36,7 @@ from benchsuite.pretrain.loop import Trainer
 from benchsuite.pretrain.model import build_model
 from benchsuite.pretrain.optim import make_optimizers, rate_factor, set_rates
 from benchsuite.pretrain.recipe import Budget, Length, Recipe, load_recipe
-from benchsuite.pretrain.shards import META, write_shards
+from benchsuite.pretrain.shards import META, tokenizer_hash, write_shards
 from benchsuite.pretrain.tokenizer import load_tokenizer
 from tests.benchmarks.machine import bfloat16_instructions, counted_flops, load
 
@@ -83,7 +83,11 @@ def random_shards(folder: Path) -> Path:
     tokenizer.save_pretrained(folder / "tokenizer")
     ordinary = sorted(set(range(len(tokenizer))) - set(tokenizer.added_tokens_decoder))
     draw = np.random.default_rng(0)
-    meta: dict[str, Any] = {"decontaminated": False, "sources": {}}
+    meta: dict[str, Any] = {
+        "decontaminated": False,
+        "sources": {},
+        "tokenizer_hash": tokenizer_hash(folder),
+    }
     for split in ("train", "validation"):
         meta[f"{split}_tokens"] = write_shards([draw.choice(ordinary, TOKENS)], folder, split)
     (folder / META).write_text(json.dumps(meta))

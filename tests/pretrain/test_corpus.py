@@ -65,6 +65,21 @@ def test_corpus_errors(tmp_path: Path) -> None:
         Corpus(tmp_path)
 
 
+def test_damaged_pages_name_their_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"text": [made_up_text(random.Random(4))]}), path)
+    content = bytearray(path.read_bytes())
+    content[4:40] = bytes(36)  # a page's header; the footer stays whole
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.parquet is damaged"):
+        list(Corpus(tmp_path).documents("x"))
+    split = tmp_path / "data" / "toy" / "plain" / "validation.parquet"
+    split.parent.mkdir(parents=True)
+    split.write_bytes(content)
+    with pytest.raises(InputError, match=r"validation\.parquet is damaged; pull it again"):
+        build_index(tmp_path / "data")
+
+
 def test_held_out_share_is_about_as_asked() -> None:
     texts = [f"document {i}" for i in range(20_000)]
     assert 60 <= sum(map(is_held_out, texts)) <= 140  # 100 expected, SD 10

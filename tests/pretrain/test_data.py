@@ -17,10 +17,17 @@ from benchsuite.pretrain.shards import (
     check_shards,
     read_meta,
     read_shards,
+    tokenizer_hash,
     write_shards,
 )
 
-TOLD = {"train_tokens": 400, "validation_tokens": 0, "decontaminated": False, "sources": {}}
+TOLD = {
+    "train_tokens": 400,
+    "validation_tokens": 0,
+    "tokenizer_hash": "c8f0f0f8d6bd5a6a4d0d3a4a4a8c6f2b",
+    "decontaminated": False,
+    "sources": {},
+}
 
 
 def test_shards_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +94,11 @@ def _flip(path: Path) -> None:
     path.write_bytes(content)
 
 
+def _dangle(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -95,6 +107,7 @@ def _flip(path: Path) -> None:
         lambda path: path.write_bytes(b""),
         lambda path: path.write_text("no array"),
         lambda path: np.savez(path, other=np.arange(3)),
+        _dangle,
     ],
 )
 def test_a_damaged_shard_is_named(damage: Callable[[Path], object], tmp_path: Path) -> None:
@@ -105,13 +118,27 @@ def test_a_damaged_shard_is_named(damage: Callable[[Path], object], tmp_path: Pa
 
 
 def test_shards_that_do_not_belong_together(tmp_path: Path) -> None:
-    (tmp_path / META).write_text(json.dumps(TOLD))
+    tokenizer = tmp_path / "tokenizer" / "tokenizer.json"
+    tokenizer.parent.mkdir()
+    tokenizer.write_text("one")
+    told = TOLD | {"tokenizer_hash": tokenizer_hash(tmp_path)}
+    (tmp_path / META).write_text(json.dumps(told))
     check_shards(np.arange(400), tmp_path, "train", vocab_size=400)
+    check_shards(np.arange(0), tmp_path, "validation", vocab_size=400)
     with pytest.raises(InputError, match=r"399 train tokens, shards\.json tells 400; copy all"):
         check_shards(np.arange(399), tmp_path, "train", vocab_size=400)
     with pytest.raises(InputError, match="of another tokenizer"):
         check_shards(np.arange(400), tmp_path, "train", vocab_size=399)
-    for damaged in ("{", "[]", "{}", '{"train_tokens": 400}'):
+    tokenizer.write_text("another of the same size")
+    with pytest.raises(InputError, match="of another tokenizer"):
+        check_shards(np.arange(400), tmp_path, "train", vocab_size=400)
+    wrong = (
+        {"train_tokens": "400"},
+        {"sources": []},
+        {"sources": {"a": {}}},
+        {"decontaminated": 1},
+    )
+    for damaged in ("{", "[]", "{}", *(json.dumps(TOLD | one) for one in wrong)):
         (tmp_path / META).write_text(damaged)
         with pytest.raises(InputError, match=r"shards\.json is damaged"):
             read_meta(tmp_path)
@@ -126,6 +153,11 @@ def test_tokens_read_at_several_lengths_are_counted_once() -> None:
     assert rows.distinct({10: 4, 25: 2}) == seen.sum() < 90
     # more than an epoch reads all that rows of this length reach
     assert rows.distinct({25: 9}) == 100
+
+
+def test_no_tokens_have_no_row() -> None:
+    with pytest.raises(InputError, match="hold fewer than 11 tokens"):
+        Rows(np.zeros(0, dtype=np.uint16), seed=3).require(10)
 
 
 def test_an_epoch_covers_every_window_once_and_the_next_differs() -> None:

@@ -1,11 +1,14 @@
 """What a fresh model begins as."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
+from transformers import GPT2LMHeadModel
 
-from benchsuite.pretrain.model import build_model, sinusoids
+from benchsuite.pretrain.model import build_model, save_folder, sinusoids
 from benchsuite.pretrain.objectives.base import Vocabulary
 from benchsuite.pretrain.recipe import Architecture
 from benchsuite.pretrain.tokenizer import train_bpe, wrap
@@ -110,3 +113,20 @@ def test_half_of_t5_s_heads_start_at_neighbours() -> None:
         if not torch.equal(weights, plain.state_dict()[name])
     ]
     assert all("relative_attention_bias" in name for name in changed) and len(changed) == 2
+
+
+def test_a_full_disk_leaves_the_folder_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object, folder: Path) -> None:
+        folder.mkdir()
+        raise SafetensorError("File too large")
+
+    monkeypatch.setattr(GPT2LMHeadModel, "save_pretrained", fail)
+    shape = {"type": "gpt2", "hidden_size": 32, "layers": 1, "heads": 2, "positions": 64}
+    (tmp_path / "model").mkdir()
+    with pytest.raises(OSError, match="File too large"):
+        save_folder(
+            build_model(Architecture(**shape), VOCABULARY), tmp_path, tmp_path / "model", {}
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]

@@ -49,7 +49,7 @@ def test_bad_calls_are_refused(recipe: Path, shards: Path, tmp_path: Path) -> No
         pretrain(recipe, None, tmp_path, shards=shards, minutes=1, tokens=1)
     with pytest.raises(InputError, match="above 0"):
         pretrain(recipe, None, tmp_path, shards=shards, tokens=0)
-    with pytest.raises(InputError, match="--threads must be above 0"):
+    with pytest.raises(InputError, match="--threads must be from 1 to"):
         pretrain(recipe, None, tmp_path, shards=shards, threads=0)
     with pytest.raises(InputError, match="no text to train on"):
         pretrain(recipe, None, tmp_path)

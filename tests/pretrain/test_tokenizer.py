@@ -245,6 +245,24 @@ def test_bad_settings_are_refused_in_one_line(corpus: Path, tmp_path: Path) -> N
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(InputError, match=r"tokenizer\.json is damaged"):
         load_tokenizer(tmp_path)
+    faced = train_tokenizer(corpus, tmp_path / "whole", vocab_size=300)
+    (tmp_path / "whole" / "tokenizer_config.json").unlink()
+    assert Vocabulary.of(faced).mask >= 0
+    with pytest.raises(InputError, match="whole lacks special tokens; use one made by"):
+        Vocabulary.of(load_tokenizer(tmp_path / "whole"))
     write_source(tmp_path / "stubs", "only", ["too short"])
     with pytest.raises(InputError, match="no text to train on"):
         train_tokenizer(tmp_path / "stubs", tmp_path)
+
+
+def test_a_full_disk_leaves_no_half_of_a_tokenizer(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object, folder: str) -> None:
+        (Path(folder) / "tokenizer.json").write_text("{")
+        raise Exception("File too large (os error 27)")  # what the library raises
+
+    monkeypatch.setattr(PreTrainedTokenizerFast, "save_pretrained", fail)
+    with pytest.raises(OSError, match="File too large"):
+        train_tokenizer(corpus, tmp_path, vocab_size=300)
+    assert not list(tmp_path.iterdir())

@@ -11,6 +11,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from benchsuite.errors import InputError
+
 Rate = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -29,20 +31,27 @@ class Vocabulary:
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerFast) -> "Vocabulary":
-        """Read the ids from a tokenizer made by `bench tokenizer train`."""
+        """Read the ids from a tokenizer made by `bench tokenizer train`.
+
+        Raises InputError where it does not say which its special tokens are.
+        """
         ids = tokenizer.get_vocab()
         sentinels: list[int] = []
         while (name := f"<extra_id_{len(sentinels)}>") in ids:
             sentinels.append(ids[name])
-        return cls(
-            tokenizer=tokenizer,
-            end=tokenizer.eos_token_id,
-            pad=tokenizer.pad_token_id,
-            cls=tokenizer.cls_token_id,
-            sep=tokenizer.sep_token_id,
-            mask=tokenizer.mask_token_id,
-            sentinels=tuple(sentinels),
-        )
+        special = {
+            "end": tokenizer.eos_token_id,
+            "pad": tokenizer.pad_token_id,
+            "cls": tokenizer.cls_token_id,
+            "sep": tokenizer.sep_token_id,
+            "mask": tokenizer.mask_token_id,
+        }
+        if None in special.values() or not sentinels:
+            raise InputError(
+                f"{tokenizer.name_or_path or 'the tokenizer'} lacks special tokens; use one made "
+                "by `bench tokenizer train`, all of its files"
+            )
+        return cls(tokenizer=tokenizer, **special, sentinels=tuple(sentinels))
 
     @property
     def size(self) -> int:

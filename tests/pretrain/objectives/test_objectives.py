@@ -26,7 +26,7 @@ RECIPES = Path(__file__).parents[3] / "baselines" / "recipes"
 
 
 def test_names() -> None:
-    assert objective_names() == ["causal_lm", "masked_lm", "span_corruption"]
+    assert {"causal_lm", "masked_lm", "span_corruption"} <= set(objective_names())
     with pytest.raises(InputError, match="unknown objective 'masked'; did you mean masked_lm"):
         objective_class("masked")
 
