@@ -24,7 +24,8 @@ def blimp_section(name: str, weights: str, untrained: str, store: Path) -> str:
     own = _record(store, name, weights)
     fresh = _record(store, f"{name}:untrained", untrained, own.cell["key_parts"]["prompts"])
     fields = [r.subset for r in own.results if r.primary and r.subset.startswith("group:")]
-    pairs = own.headline.n if own.headline else 0
+    pairs, others = (one.headline.n if one.headline else 0 for one in (own, fresh))
+    less = "" if others == pairs else f", {others:,} pairs"
     lines = [
         "## BLiMP",
         "",
@@ -32,7 +33,7 @@ def blimp_section(name: str, weights: str, untrained: str, store: Path) -> str:
         "percent with 95% bootstrap intervals; the untrained model has the same architecture and "
         "tokenizer.",
         "",
-        "| field | accuracy | untrained |",
+        f"| field | accuracy | untrained{less} |",
         "|---|---:|---:|",
     ]
     for field in ["", *sorted(fields)]:

@@ -86,7 +86,16 @@ def test_blimp_by_field(store: Path) -> None:
     assert "by `sum` over 4 pairs" in section
     assert "| mean over 67 paradigms | 60.0 [50.0, 70.0] | 50.0 [40.0, 60.0] |" in section
     assert "| syntax and semantics | 30.0 [20.0, 40.0] | 30.0 [20.0, 40.0] |" in section
+    assert "| field | accuracy | untrained |" in section
     assert "island" not in section
+
+
+def test_fewer_pairs_of_the_untrained_model_are_told(store: Path) -> None:
+    fewer = _record("gpt:untrained", "dd", 0.5)
+    assert fewer.headline
+    fewer.headline.n = 2
+    write(store, fewer, pd.DataFrame({"credit": [1.0]}))
+    assert "| accuracy | untrained, 2 pairs |" in blimp_section("gpt", "aa", "dd", store)
 
 
 def test_records_of_other_weights_are_not_the_models(store: Path) -> None:
